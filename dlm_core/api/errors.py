@@ -1,0 +1,73 @@
+"""Errors a person is meant to read: one line that says what and why, one that says what to do, and an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from .document import Problem
+
+
+class DlmError(Exception):
+    """Base of every expected failure; the command line prints it without a traceback."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.hint = message, hint
+
+
+class RunFailedError(DlmError):
+    """A job started and did not finish: NaN, a full disk, a trainer's own failure."""
+
+
+class UsageError(DlmError):
+    exit_code = 2
+
+
+class DocumentError(DlmError):
+    """Every problem found in one pass over a document, in the order of their positions."""
+
+    exit_code = 3
+
+    def __init__(self, path: Path, problems: Iterable[Problem]) -> None:
+        self.path, self.problems = path, tuple(sorted(problems, key=lambda p: p.span))
+        super().__init__("\n".join(p.render(path) for p in self.problems))
+
+
+class DoesNotFitError(DlmError):
+    """The plan asks for more than this machine has."""
+
+    exit_code = 4
+
+
+class PluginMissingError(DlmError):
+    """A plugin or a package that the document or the command needs is missing, disabled, broken or claimed twice."""
+
+    exit_code = 5
+
+
+class BaseMissingError(DlmError):
+    """The base model is not on this machine and cannot be fetched, or its licence was not accepted."""
+
+    exit_code = 6
+
+
+class ExportFailedError(DlmError):
+    """An export did not pass its own check; nothing of it was kept."""
+
+    exit_code = 7
+
+
+class NotLearnedError(DlmError):
+    """Training finished, but the exam says the document was not learned."""
+
+    exit_code = 8
+
+
+class InterruptedRunError(DlmError):
+    """The run was stopped after a whole step and its checkpoint is saved."""
+
+    exit_code = 130

@@ -1,0 +1,240 @@
+"""What a plugin contributes: abstract classes without shared behaviour, one for each hook."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from .document import Document, Problem, Section
+from .jobs import Artifact, ExportJob, Sampling, Score, TrainJob, TrainResult
+from .models import BaseModel, LocatedBase
+from .planning import Hardware, Precision, RowSize
+from .rows import Message, Row
+
+if TYPE_CHECKING:
+    import pydantic
+
+
+@dataclass(frozen=True, slots=True)
+class Attr:
+    """An attribute of a section's fence."""
+
+    required: bool = False
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An exporter's option, given on the command line as `-o NAME=VALUE`."""
+
+    default: str
+    help: str
+    choices: tuple[str, ...] = ()
+
+
+class ConfigBlock(ABC):
+    """A pydantic model mounted at a dotted frontmatter key.
+
+    A new key (`training.audio`) becomes an optional block; the key of a block that core owns (`export`) gains
+    the model's keys.  Every field needs a default, and the model must forbid unknown keys and be frozen.
+    """
+
+    path: ClassVar[str]
+
+    @abstractmethod
+    def model(self) -> type[pydantic.BaseModel]:
+        """The model.  Import it here, so that commands which read no document never pay for pydantic."""
+
+    def check(self, doc: Document) -> Iterable[Problem]:
+        """Rules that reach beyond this block, run once everything is valid on its own."""
+        return ()
+
+
+class SectionType(ABC):
+    """A kind of section, `::name::` in the body.  `markers` are the provenance comments it may open with."""
+
+    name: ClassVar[str]
+    help: ClassVar[str] = ""
+    attrs: ClassVar[Mapping[str, Attr]] = {}
+    body: ClassVar[Literal["required", "optional", "forbidden"]] = "required"
+    markers: ClassVar[frozenset[str]] = frozenset()
+    to_every_adapter: ClassVar[bool] = False
+
+    @abstractmethod
+    def rows(self, section: Section, doc: Document) -> Iterator[Row | Problem]:
+        """Turn a section into rows.  Yield a Problem for anything wrong and go on; ValueError points at the fence."""
+
+    def media(self, section: Section) -> Iterable[tuple[str, str]]:
+        """The (kind, path) pairs of the files this section refers to."""
+        return ()
+
+
+class SourceReader(ABC):
+    """Turns a file found by `training.sources` into sections."""
+
+    name: ClassVar[str]
+    suffixes: ClassVar[frozenset[str]]
+
+    def sniff(self, head: bytes) -> bool:
+        """Whether a file with an unclaimed suffix is ours, by its first 1,024 bytes."""
+        return False
+
+    @abstractmethod
+    def read(self, data: bytes, name: str) -> Iterator[tuple[str, str, Mapping[str, str]]]:
+        """Yield (section type, content, attributes).  Raise ValueError to have the file skipped and the reason listed."""
+
+
+class MediaKind(ABC):
+    """An opaque kind of media part."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def probe(self, path: Path) -> Mapping[str, Any]:
+        """Facts about a file (size, duration …).  Raise ValueError when it cannot be used."""
+
+    @abstractmethod
+    def load(self, blob: bytes, policy: Mapping[str, Any]) -> Any: ...
+
+    @abstractmethod
+    def fingerprint(self, policy: Mapping[str, Any]) -> str:
+        """Identifies how `load` decodes, for caches."""
+
+    @abstractmethod
+    def control_input(self) -> Any:
+        """A blank of this kind, to check that the model uses what it is given."""
+
+
+class PrecisionPolicy(ABC):
+    """Chooses dtype and quantization.  The policy of the highest rank that does not decline decides."""
+
+    name: ClassVar[str]
+    rank: ClassVar[int] = 0
+
+    @abstractmethod
+    def decide(self, hardware: Hardware, base: BaseModel, doc: Document) -> Precision | None: ...
+
+
+class Trainer(ABC):
+    """One training phase.  A plugin that is merely installed changes nothing: `wanted` looks at the document."""
+
+    phase: ClassVar[str]
+    after: ClassVar[tuple[str, ...]] = ()
+    consumes: ClassVar[frozenset[str]]
+
+    @abstractmethod
+    def wanted(self, doc: Document, rows: Sequence[Row]) -> bool: ...
+
+    def problems(self, doc: Document, rows: Sequence[Row], base: BaseModel) -> Iterable[Problem]:
+        """What this phase cannot do with this document or base; asked before anything is fetched or trained."""
+        return ()
+
+    @abstractmethod
+    def train(self, job: TrainJob) -> TrainResult:
+        """Train and leave the adapters in `job.out`.  Raise InterruptedRunError after saving a checkpoint."""
+
+
+class OpenModel(ABC):
+    """A base with its adapters, loaded and ready.  `adapter=None` means the base alone."""
+
+    @abstractmethod
+    def generate(
+        self, prompts: Sequence[Sequence[Message]], sampling: Sampling, adapter: str | None = "default"
+    ) -> Iterator[str]:
+        """Answers in the order of the prompts, without the stop token."""
+
+    @abstractmethod
+    def stream(
+        self, prompt: Sequence[Message], sampling: Sampling, adapter: str | None = "default"
+    ) -> Iterator[str]:
+        """One answer, piece by piece."""
+
+    @abstractmethod
+    def score(self, rows: Sequence[Row], adapter: str | None = "default") -> Iterator[Score]:
+        """The loss of each row over the tokens that training would label."""
+
+    @abstractmethod
+    def render(self, messages: Sequence[Message], *, answer_next: bool = True) -> str:
+        """The chat template's text, with the document's system prompt unless a system message is given."""
+
+    @abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """Token ids of rendered text, special tokens recognised, none added."""
+
+    @abstractmethod
+    def logits(self, ids: Sequence[int], adapter: str | None = "default") -> Any:
+        """A float32 array of shape (len(ids), vocabulary)."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self) -> OpenModel:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Engine(ABC):
+    """Runs models: finds a base's files, measures rows in tokens, generates and scores."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def can(self, base: BaseModel) -> bool: ...
+
+    @abstractmethod
+    def locate(self, base: BaseModel, *, fetch: bool) -> LocatedBase:
+        """The base's files on this machine, fetched if need be and allowed.  Raises BaseMissingError."""
+
+    @abstractmethod
+    def measure(
+        self, base: LocatedBase, rows: Sequence[Row], system_prompt: str | None, sequence_len: int
+    ) -> list[RowSize]:
+        """Each row in tokens.  Must not import torch."""
+
+    @abstractmethod
+    def open(
+        self, base: LocatedBase, adapters: Path | None, precision: Precision, system_prompt: str | None
+    ) -> OpenModel:
+        """`adapters` is a folder with one PEFT subfolder per adapter name."""
+
+
+class Exporter(ABC):
+    """A format that a trained adapter can be written in."""
+
+    name: ClassVar[str]
+    help: ClassVar[str] = ""
+    options: ClassVar[Mapping[str, Option]] = {}
+
+    def preflight(self, job: ExportJob) -> Iterable[Problem]:
+        """What stands in the way; asked before training, when `job.adapter` does not exist yet, and again after."""
+        return ()
+
+    @abstractmethod
+    def export(self, job: ExportJob) -> Iterable[Artifact]:
+        """Write into `job.out` and check the result.  Raise ExportFailedError and leave nothing when it is wrong."""
+
+
+class Runner(ABC):
+    """A place where a training job executes.  Only the driver commits what comes back."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def run(self, trainer: Trainer, job: TrainJob) -> TrainResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A subcommand of `dlm`.  `target` is `package.module:command`, a click command imported when chosen."""
+
+    name: str
+    help: str
+    target: str

@@ -1,0 +1,91 @@
+"""What will happen, before it happens: hardware, precision, sizes and the plan made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .document import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """This machine, read from the system without importing torch.  Memory is in bytes."""
+
+    backend: Literal["cuda", "rocm", "mps", "cpu"]
+    name: str
+    cores: int
+    memory: int
+    free_memory: int
+    bf16: bool
+    devices: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    dtype: Literal["bf16", "fp16", "fp32"]
+    quant: Literal["none", "nf4", "int8"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An automatic choice and why it was made; printed in the plan and stored with the run."""
+
+    name: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows in one forward pass, and how many such passes make one optimizer step."""
+
+    micro: int
+    accumulate: int
+
+    @property
+    def rows(self) -> int:
+        return self.micro * self.accumulate
+
+
+@dataclass(frozen=True, slots=True)
+class RowSize:
+    """A row in tokens: all of them, those with a label, and how many pieces an over-long text is split into."""
+
+    tokens: int
+    labelled: int
+    pieces: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PhasePlan:
+    """One training phase: its rows and validation rows, its tokens in one epoch, its optimizer steps."""
+
+    phase: str
+    rows: int
+    validation: int
+    tokens: int
+    labelled: int
+    steps: int
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Memory parts are in bytes and times in seconds.  `problems` says what is split, skipped or refused."""
+
+    hardware: Hardware
+    precision: Precision
+    batch: Batch
+    phases: tuple[PhasePlan, ...]
+    memory: Mapping[str, int]
+    seconds: float
+    choices: tuple[Choice, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> int:
+        return sum(phase.steps for phase in self.phases)

@@ -1,0 +1,147 @@
+"""Rows: what sections become and trainers take.  Section types and trainers meet only here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .document import Span
+
+Role = Literal["train", "probe", "exam"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A file that a model looks at or listens to.  Core carries it and does not interpret `kind`."""
+
+    kind: str
+    path: str
+    sha256: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+Part = Text | Media
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Literal["system", "user", "assistant"]
+    content: tuple[Part, ...]
+
+    @classmethod
+    def of(cls, role: Literal["system", "user", "assistant"], text: str) -> Message:
+        return cls(role, (Text(text),))
+
+    @property
+    def text(self) -> str:
+        """The text parts put together; media parts are left out."""
+        return "".join(part.text for part in self.content if isinstance(part, Text))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One training example.  `kind` decides which trainer takes it.
+
+    Known kinds and their data: `text` {"text": str}; `chat` {"messages": tuple[Message, ...]};
+    `preference` {"prompt", "chosen", "rejected"}.  A section type fills `kind`, `data`, `span` and `role`;
+    core fills the rest.  Role `train` may fall to the validation side, `probe` is always trained and asked,
+    `exam` is only asked.
+    """
+
+    kind: str
+    data: Mapping[str, Any]
+    span: Span
+    role: Role = "train"
+    section_id: str = ""
+    section_type: str = ""
+    index: int = 0
+    adapters: tuple[str, ...] = ("default",)
+    source: str = ""
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The messages of a `chat` row; empty for any other kind."""
+        found: tuple[Message, ...] = self.data.get("messages", ())
+        return found
+
+    @property
+    def question(self) -> tuple[Message, ...] | None:
+        """What to ask to examine this row: a chat without its last answer, or None."""
+        messages = self.messages
+        return messages[:-1] if len(messages) > 1 and messages[-1].role == "assistant" else None
+
+    @property
+    def answer(self) -> str | None:
+        return self.messages[-1].text if self.question is not None else None
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of kind and data, 64 hex digits."""
+        text = json.dumps([self.kind, _plain(self.data)], ensure_ascii=False, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def key(self) -> str:
+        """The row's identity: section, index in the section and content (FORMAT §3)."""
+        return f"{self.section_id}:{self.index}:{self.hash[:16]}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "data": _plain(self.data),
+            "span": [self.span.line, self.span.col, self.span.width],
+            "role": self.role,
+            "section_id": self.section_id,
+            "section_type": self.section_type,
+            "index": self.index,
+            "adapters": list(self.adapters),
+            "source": self.source,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Row:
+        data = dict(value["data"])
+        if "messages" in data:
+            data["messages"] = tuple(
+                Message(m["role"], tuple(_part(part) for part in m["content"])) for m in data["messages"]
+            )
+        fields = {**value, "data": data, "span": Span(*value["span"]), "adapters": tuple(value["adapters"])}
+        return cls(**fields)
+
+
+def text_row(text: str, span: Span) -> Row:
+    """A row that is learned as running text."""
+    return Row("text", {"text": text}, span)
+
+
+def chat_row(messages: Sequence[Message], span: Span, role: Role = "train") -> Row:
+    """A row whose assistant messages are learned, each with its stop token."""
+    return Row("chat", {"messages": tuple(messages)}, span, role)
+
+
+def _part(value: Any) -> Part:
+    return Text(value) if isinstance(value, str) else Media(**value)
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Text():
+            return value.text
+        case Media():
+            return {"kind": value.kind, "path": value.path, "sha256": value.sha256, "options": dict(value.options)}
+        case Message():
+            return {"role": value.role, "content": [_plain(part) for part in value.content]}
+        case Mapping():
+            return {key: _plain(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_plain(inner) for inner in value]
+        case _:
+            return value
