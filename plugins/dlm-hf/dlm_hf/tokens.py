@@ -1,0 +1,411 @@
+"""A base's tokenizer and chat template, and rows as token ids with a mask of what is learned.  Imports no torch.
+
+One rule decides how a chat is encoded: what precedes an answer has exactly the ids that the model will see when it is
+asked, and the answer has exactly the ids it is to write, its stop token included.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dlm_core.api import BaseMissingError, Message, Row, RunFailedError
+
+from . import template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from tokenizers import Tokenizer
+
+    from dlm_core.api.jobs import LongRows
+
+# Templates of models that think aloud write the empty thought themselves, in training and when asked.
+_VARIABLES: Mapping[str, Any] = {"enable_thinking": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Coder:
+    """Text to ids and back, as one base does it.
+
+    `vocabulary_size` is the largest id plus one.  `stop_ids` end an answer; `eos_id` ends a document and is one of
+    them.  `pad_id` fills a batch and may equal a learned token, since masks go by position.  `bos_id` is None when
+    the base has none; `adds_bos` says whether running text starts with it.  `chat_template` is "" when the base has
+    neither a template nor ChatML's tokens; `template_origin` says where it is from.
+    """
+
+    tokenizer: Tokenizer = field(repr=False, compare=False)
+    vocabulary_size: int
+    bos_id: int | None
+    eos_id: int
+    pad_id: int
+    stop_ids: frozenset[int]
+    adds_bos: bool
+    chat_template: str = field(repr=False)
+    template_origin: str
+    special_tokens: Mapping[str, str]
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of rendered text: special tokens are recognised, none is added."""
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids, special tokens left out."""
+        text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text
+
+    def render(self, messages: Sequence[Message], system_prompt: str | None = None, answer_next: bool = True) -> str:
+        """The chat template's text; `system_prompt` opens it unless the messages bring a system message.
+
+        Raises RunFailedError when there is no template, or when it refuses or drops a message.
+        """
+        plain = self._plain(messages, system_prompt)
+        text = template.render(self._template(), plain, self._variables(), answer_next)
+        for message in plain:
+            if message["content"].strip() not in text:
+                raise RunFailedError(
+                    f"the base's chat template leaves out the {message['role']} message {message['content'][:40]!r}",
+                    "remove it from the document, or choose a base whose template knows that role",
+                )
+        return text
+
+    def answer_spans(self, messages: Sequence[Message], system_prompt: str | None) -> list[tuple[int, int]]:
+        """Where the template's `{% generation %}` blocks lie in `render(…, answer_next=False)`, in characters."""
+        return template.answer_spans(self._template(), self._plain(messages, system_prompt), self._variables())
+
+    def _template(self) -> str:
+        if not self.chat_template:
+            raise RunFailedError(
+                "this base has no chat template, so questions and answers cannot be written for it",
+                "choose an instruct variant of the base, or write the document as prose only",
+            )
+        return self.chat_template
+
+    def _variables(self) -> dict[str, Any]:
+        return {**_VARIABLES, **self.special_tokens}
+
+    @staticmethod
+    def _plain(messages: Sequence[Message], system_prompt: str | None) -> list[dict[str, str]]:
+        plain = [{"role": message.role, "content": message.text} for message in messages]
+        if system_prompt and not any(message.role == "system" for message in messages):
+            plain.insert(0, {"role": "system", "content": system_prompt})
+        return plain
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Token ids and, for each, whether it is learned; `row` indexes the rows it was made from, `line` their document.
+
+    An id is predicted from the ids before it, so the first one is never learned.
+    """
+
+    ids: tuple[int, ...]
+    learned: tuple[bool, ...]
+    line: int = 0
+    key: str = ""
+    row: int = 0
+
+    @property
+    def labelled(self) -> int:
+        return sum(self.learned)
+
+
+# --- rows to examples ---------------------------------------------------------------------------------------------
+
+
+def examples(
+    coder: Coder, row: Row, system_prompt: str | None, sequence_len: int, long_rows: LongRows = "error", index: int = 0
+) -> list[Example]:
+    """One row of kind `text` or `chat` as one or more examples of at most `sequence_len` tokens.
+
+    A long text is split without losing a token.  An over-long chat raises RunFailedError, or is cut at its end, or
+    skipped, as `long_rows` says.
+    """
+    if row.kind == "text":
+        return text_examples(coder, row, sequence_len, index)
+    found = chat_examples(coder, row, system_prompt, index)
+    if long_rows == "error" and (long := [one for one in found if len(one.ids) > sequence_len]):
+        raise RunFailedError(_too_long(long[0], sequence_len), _TOO_LONG_HINT)
+    if long_rows == "skip":
+        return [one for one in found if len(one.ids) <= sequence_len]
+    cut = [_cut(one, sequence_len) for one in found]
+    return [one for one in cut if one.labelled]
+
+
+def all_examples(
+    coder: Coder, rows: Sequence[Row], system_prompt: str | None, sequence_len: int, long_rows: LongRows = "error"
+) -> list[Example]:
+    """The examples of all rows in order.  Raises one RunFailedError that names every over-long row."""
+    found = [
+        one
+        for index, row in enumerate(rows)
+        for one in examples(coder, row, system_prompt, sequence_len, "cut" if long_rows == "cut" else "skip", index)
+    ]
+    if long_rows == "error":
+        _refuse_long(coder, rows, {one.row for one in found}, system_prompt, sequence_len)
+    return found
+
+
+def chat_examples(coder: Coder, row: Row, system_prompt: str | None, index: int = 0) -> list[Example]:
+    """A chat row of any length.  Its answers are learned, each with its stop token.
+
+    A conversation is one example when every question, asked on its own, would begin with the ids so far; where a
+    template rewrites earlier turns, a further example starts.
+    """
+    found: list[Example] = []
+    ids: list[int] = []
+    learned: list[bool] = []
+    for prompt, answer in _turns_at(coder, row, system_prompt):
+        if ids and prompt[: len(ids)] != ids:
+            found.append(Example(tuple(ids), tuple(learned), row.span.line, row.key, index))
+            ids, learned = [], []
+        learned += [False] * (len(prompt) - len(ids)) + [True] * len(answer)
+        ids = [*prompt, *answer]
+    if ids:
+        found.append(Example(tuple(ids), tuple(learned), row.span.line, row.key, index))
+    return found
+
+
+def turns(coder: Coder, messages: Sequence[Message], system_prompt: str | None) -> list[tuple[list[int], list[int]]]:
+    """For each assistant message: the ids that ask for it, and the ids it is answered with, stop token last.
+
+    Raises RunFailedError when the template writes no stop token after an answer or an answer contains one.
+    """
+    return [
+        _turn(coder, messages[: place + 1], system_prompt)
+        for place, message in enumerate(messages)
+        if message.role == "assistant"
+    ]
+
+
+def text_examples(coder: Coder, row: Row, sequence_len: int, index: int = 0) -> list[Example]:
+    """Running text, learned whole and closed by the end-of-sequence token, in pieces of at most `sequence_len` ids.
+
+    Every token but the text's very first is learned exactly once: a piece opens, unlearned, with the base's
+    beginning-of-sequence token where its tokenizer adds one, else with the last token of the piece before.
+    Marks such as `<|im_end|>` inside the text are ordinary characters.
+    """
+    ids, ends = _encode_plain(coder, row.data["text"])
+    ids.append(coder.eos_id)
+    opening = [coder.bos_id] if coder.adds_bos and coder.bos_id is not None else []
+    found, start = [], 0
+    while start < len(ids):
+        lead = opening or ids[start - 1 : start]
+        end = min(len(ids), start + sequence_len - len(lead))
+        if end < len(ids):
+            end = _break_before(row.data["text"], ends, start, end)
+        piece = [*lead, *ids[start:end]]
+        learned = [place > 0 for place in range(len(piece))]
+        found.append(Example(tuple(piece), tuple(learned), row.span.line, row.key, index))
+        start = end
+    return found
+
+
+_TOO_LONG_HINT = (
+    "raise training.sequence_len, shorten these rows, or choose explicitly what happens to them: cut or skip"
+)
+
+
+def _too_long(example: Example, limit: int) -> str:
+    return f"line {example.line}: this conversation has {len(example.ids):,} tokens, {limit:,} fit"
+
+
+def _refuse_long(
+    coder: Coder, rows: Sequence[Row], kept: set[int], system_prompt: str | None, sequence_len: int
+) -> None:
+    long = [
+        _too_long(one, sequence_len)
+        for index, row in enumerate(rows)
+        if row.kind == "chat" and index not in kept
+        for one in chat_examples(coder, row, system_prompt)
+        if len(one.ids) > sequence_len
+    ]
+    if long:
+        raise RunFailedError("\n".join(long), _TOO_LONG_HINT)
+
+
+def _cut(example: Example, limit: int) -> Example:
+    if len(example.ids) <= limit:
+        return example
+    return Example(example.ids[:limit], example.learned[:limit], example.line, example.key, example.row)
+
+
+def _turns_at(coder: Coder, row: Row, system_prompt: str | None) -> list[tuple[list[int], list[int]]]:
+    try:
+        return turns(coder, row.messages, system_prompt)
+    except RunFailedError as error:
+        raise RunFailedError(f"line {row.span.line}: {error.message}", error.hint) from error
+
+
+def _turn(coder: Coder, messages: Sequence[Message], system_prompt: str | None) -> tuple[list[int], list[int]]:
+    """Prompt and answer of the last message."""
+    prompt = coder.render(messages[:-1], system_prompt, answer_next=True)
+    record = coder.render(messages, system_prompt, answer_next=False)
+    spans = coder.answer_spans(messages, system_prompt)
+    ids = coder.encode(_answer_text(prompt, record, spans, messages[-1].text))
+    stop = next((place for place, one in enumerate(ids) if one in coder.stop_ids), None)
+    if stop is None:
+        raise RunFailedError(
+            "the base's chat template writes no stop token after an answer, so the model would never learn to stop",
+            "the end-of-sequence tokens of generation_config.json and the chat template must belong together",
+        )
+    if any(one in coder.stop_ids for one in coder.encode(messages[-1].text)):
+        raise RunFailedError(
+            "an answer contains the text of the base's stop token and would end there",
+            "write that token in another way, for instance with a space inside",
+        )
+    return coder.encode(prompt), ids[: stop + 1]
+
+
+def _answer_text(prompt: str, record: str, spans: Sequence[tuple[int, int]], content: str) -> str:
+    """What the template records after the prompt.
+
+    Some templates ask with a header that they do not record (an opened thought, say); the answer is then the
+    generation block, or all from the message's content on.
+    """
+    if record.startswith(prompt):
+        start = len(prompt)
+    elif spans:
+        start = spans[-1][0]
+    else:
+        start = record.rindex(content.strip())
+    end = spans[-1][1] if spans and spans[-1][1] > start else len(record)
+    return record[start:end]
+
+
+def _encode_plain(coder: Coder, text: str) -> tuple[list[int], list[int]]:
+    """Ids of running text, and for each the character at which it starts."""
+    tokenizer = coder.tokenizer
+    tokenizer.encode_special_tokens = True
+    try:
+        encoded = tokenizer.encode(text, add_special_tokens=False)
+    finally:
+        tokenizer.encode_special_tokens = False
+    return list(encoded.ids), [start for start, _ in encoded.offsets]
+
+
+def _break_before(text: str, starts: Sequence[int], first: int, last: int) -> int:
+    """Where to end a piece of tokens `first`..`last`: after a paragraph, a line or a word of its second half."""
+    for mark in ("\n\n", "\n", " "):
+        for place in range(last, (first + last) // 2, -1):
+            if place >= len(starts):
+                continue
+            here = starts[place]
+            if text[max(0, here - len(mark)) : here] == mark or (mark == " " and text[here : here + 1] == " "):
+                return place
+    return last
+
+
+# --- reading a base's files ---------------------------------------------------------------------------------------
+
+
+def load_coder(folder: Path) -> Coder:
+    """Read a base's tokenizer, special tokens, stop tokens and chat template.
+
+    Raises BaseMissingError when `tokenizer.json` is missing or no end-of-sequence token is named anywhere.
+    """
+    from tokenizers import Tokenizer
+
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise BaseMissingError(
+            f"{folder} has no tokenizer.json",
+            "save the base with a fast tokenizer: AutoTokenizer.from_pretrained(…).save_pretrained(…)",
+        )
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    settings = _json(folder / "tokenizer_config.json")
+    _add_missing_tokens(tokenizer, settings)
+    names = {**_special_tokens(_json(folder / "special_tokens_map.json")), **_special_tokens(settings)}
+    source, origin = _chat_template(folder, settings, tokenizer)
+    ends = _stop_ids(folder, tokenizer, names, origin)
+    if not ends:
+        raise BaseMissingError(
+            f"{folder} names no end-of-sequence token", "add eos_token_id to its generation_config.json"
+        )
+    eos = tokenizer.token_to_id(names.get("eos_token", ""))
+    eos = ends[0] if eos is None else eos
+    bos = tokenizer.token_to_id(names.get("bos_token", ""))
+    pad = tokenizer.token_to_id(names.get("pad_token", ""))
+    return Coder(
+        tokenizer=tokenizer,
+        vocabulary_size=max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1,
+        bos_id=bos,
+        eos_id=eos,
+        pad_id=eos if pad is None else pad,
+        stop_ids=frozenset(ends),
+        adds_bos=_adds_bos(tokenizer, settings, bos),
+        chat_template=source,
+        template_origin=origin,
+        special_tokens=names,
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return value
+
+
+def _special_tokens(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The `…_token` entries; a token is a string or an object with its `content`."""
+    found = {}
+    for name, value in settings.items():
+        text = value.get("content") if isinstance(value, dict) else value
+        if name.endswith("_token") and isinstance(text, str):
+            found[name] = text
+    return found
+
+
+def _add_missing_tokens(tokenizer: Tokenizer, settings: Mapping[str, Any]) -> None:
+    """Tokens that only tokenizer_config.json declares, in the order of their ids."""
+    from tokenizers import AddedToken
+
+    declared = sorted(settings.get("added_tokens_decoder", {}).items(), key=lambda item: int(item[0]))
+    for _, value in declared:
+        if tokenizer.token_to_id(value["content"]) is None:
+            token = AddedToken(value["content"], special=value.get("special", False), normalized=False)
+            tokenizer.add_tokens([token])
+
+
+def _chat_template(folder: Path, settings: Mapping[str, Any], tokenizer: Tokenizer) -> tuple[str, str]:
+    """The template and where it is from: its file, the tokenizer's settings, or ChatML when its tokens exist."""
+    path = folder / "chat_template.jinja"
+    if path.is_file():
+        return path.read_text(encoding="utf-8"), path.name
+    found = settings.get("chat_template")
+    if isinstance(found, list):
+        found = next((one["template"] for one in found if one["name"] == "default"), None)
+    if found:
+        return found, "tokenizer_config.json"
+    if all(tokenizer.token_to_id(name) is not None for name in ("<|im_start|>", "<|im_end|>")):
+        return template.CHATML, "chatml"
+    return "", ""
+
+
+def _stop_ids(folder: Path, tokenizer: Tokenizer, names: Mapping[str, str], origin: str) -> list[int]:
+    """Every id that may end an answer, the most telling first."""
+    found: list[int | None] = [tokenizer.token_to_id(names.get("eos_token", ""))]
+    for name in ("generation_config.json", "config.json"):
+        found += _as_list(_json(folder / name).get("eos_token_id"))
+    if origin == "chatml":
+        found.append(tokenizer.token_to_id("<|im_end|>"))
+    return list(dict.fromkeys(one for one in found if one is not None))
+
+
+def _as_list(value: int | Iterable[int] | None) -> list[int]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, int) else list(value)
+
+
+def _adds_bos(tokenizer: Tokenizer, settings: Mapping[str, Any], bos: int | None) -> bool:
+    if bos is None:
+        return False
+    ids = tokenizer.encode("a", add_special_tokens=True).ids
+    return bool(settings.get("add_bos_token", bool(ids) and ids[0] == bos))
