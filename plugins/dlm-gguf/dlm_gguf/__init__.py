@@ -1,0 +1,1 @@
+"""GGUF export: merge, encode and write a trained adapter in one pass, then hold the file against the original."""
