@@ -1,0 +1,90 @@
+"""Bytes to `Document`, or to every problem at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..api import Document, DocumentError, PluginMissingError, Problem, Section, UsageError
+from .rows import collect_rows
+from .sections import read_sections, routing_problems
+from .text import decode, divide
+
+
+def read_document(path: Path, plugins: Any) -> Document:
+    """Read and check a document.
+
+    Raises DocumentError with all of its problems, UsageError when the file cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path}: {error.strerror or error}", "`dlm init NAME.dlm` makes a document"
+        ) from error
+    return parse_document(data, path, plugins)
+
+
+def parse_document(data: bytes, path: Path, plugins: Any) -> Document:
+    """The document in these bytes; `path` says where its relative paths start.  Raises DocumentError."""
+    text, problems = decode(data, path)
+    parts = divide(text)
+    if isinstance(parts, Problem):
+        raise DocumentError(path, [*problems, parts])
+    from .frontmatter import read_frontmatter
+
+    front = read_frontmatter(parts.frontmatter, 2, parts.syntax, plugins)
+    sections, found = read_sections(text, parts.body, parts.body_line, path, plugins)
+    problems += [*front.problems, *found]
+    if front.adapters is not None:
+        problems += routing_problems(sections, front.adapters)
+    document = Document(
+        path=path,
+        id=front.config.get("dlm_id", ""),
+        base_model=front.config.get("base_model", ""),
+        system_prompt=front.config.get("system_prompt"),
+        frontmatter=front.model,
+        config=front.config,
+        sections=tuple(sections),
+        spans=front.spans,
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+    if not _has_error(problems):
+        problems += _block_problems(document, plugins)
+    if _has_error(problems):
+        raise DocumentError(path, [*problems, *_row_problems(document, plugins)])
+    return replace(document, warnings=tuple(sorted(problems, key=lambda problem: problem.span)))
+
+
+def _has_error(problems: list[Problem]) -> bool:
+    return any(problem.severity == "error" for problem in problems)
+
+
+def _block_problems(document: Document, plugins: Any) -> Iterator[Problem]:
+    """What the rules of the plugins' blocks say about a document that is otherwise valid."""
+    for name, block in plugins.config_blocks.items():
+        try:
+            found = list(block.check(document))
+        except Exception as error:
+            owner = plugins.config_blocks.owner(name).label
+            message = f"the check of `{name}` of plugin {owner} failed: {type(error).__name__}: {error}"
+            raise PluginMissingError(message, "report this to the plugin's author") from error
+        yield from (replace(problem, code=problem.code or "DLM0116") for problem in found)
+
+
+def _row_problems(document: Document, plugins: Any) -> list[Problem]:
+    """What is wrong inside the sections of a document that is refused anyway, so that all of it is told at once."""
+    problems: list[Problem] = []
+    for section in document.sections:
+        problems += _problems_inside(section, document, plugins)
+    return problems
+
+
+def _problems_inside(section: Section, document: Document, plugins: Any) -> list[Problem]:
+    try:
+        return collect_rows(document, [section], plugins)[1]
+    except Exception:  # the section type may need what this document's broken frontmatter does not give
+        return []

@@ -1,0 +1,98 @@
+"""Sections to rows: whose rows they are, which adapters they belong to, and which side of the split they fall on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..api import Document, DocumentError, PluginMissingError, Problem, Row, Section, SectionType
+
+#: A document with fewer rows to train on keeps every one of them.
+MIN_ROWS_TO_SPLIT = 20
+
+
+def build_rows(document: Document, sections: Iterable[Section], plugins: Any) -> tuple[Row, ...]:
+    """The rows of all sections, in their order.  Raises DocumentError with every problem of every section."""
+    rows, problems = collect_rows(document, sections, plugins)
+    if any(problem.severity == "error" for problem in problems):
+        raise DocumentError(document.path, problems)
+    return tuple(rows)
+
+
+def collect_rows(document: Document, sections: Iterable[Section], plugins: Any) -> tuple[list[Row], list[Problem]]:
+    """Like `build_rows`, but the problems, warnings among them, are returned."""
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    for section in sections:
+        kind = plugins.section_types.get(section.type)
+        if kind is None:
+            problems.append(
+                _placed(Problem(section.span, f"unknown section type `{section.type}`", code="DLM0201"), section)
+            )
+            continue
+        adapters = adapters_for(section, kind, document)
+        index = 0
+        for found in _rows_of(section, kind, document, plugins):
+            if isinstance(found, Problem):
+                problems.append(_placed(found, section))
+                continue
+            rows.append(
+                replace(
+                    found,
+                    section_id=section.id,
+                    section_type=section.type,
+                    index=index,
+                    adapters=adapters,
+                    source=section.source,
+                )
+            )
+            index += 1
+    return rows, problems
+
+
+def adapters_for(section: Section, kind: SectionType, document: Document) -> tuple[str, ...]:
+    """The adapters a section's rows belong to: the one it names, every one, or the first that is declared."""
+    if section.adapter is not None:
+        return (section.adapter,)
+    declared = tuple((document.config.get("training") or {}).get("adapters") or ("default",))
+    return declared if kind.to_every_adapter else declared[:1]
+
+
+def is_validation(seed: int, section_id: str, index: int) -> bool:
+    """Whether a row is only measured: one row in ten, by a hash, so that a row's side never changes."""
+    digest = hashlib.sha256(f"{seed}\n{section_id}\n{index}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") * 10 < 2**64
+
+
+def split_rows(rows: Sequence[Row], seed: int) -> tuple[tuple[Row, ...], tuple[Row, ...], tuple[Row, ...]]:
+    """The rows to train on, those only measured, and those only asked in the exam."""
+    exam_only = tuple(row for row in rows if row.role == "exam")
+    others = [row for row in rows if row.role != "exam"]
+    if len(others) < MIN_ROWS_TO_SPLIT:
+        return tuple(others), (), exam_only
+    aside = [row.role == "train" and is_validation(seed, row.section_id, row.index) for row in others]
+    train = tuple(row for row, measured in zip(others, aside, strict=True) if not measured)
+    validation = tuple(row for row, measured in zip(others, aside, strict=True) if measured)
+    return train, validation, exam_only
+
+
+def _rows_of(section: Section, kind: SectionType, document: Document, plugins: Any) -> Iterator[Row | Problem]:
+    try:
+        yield from kind.rows(section, document)
+    except ValueError as error:
+        yield Problem(section.span, str(error) or f"`::{section.type}::` cannot be read", code="DLM0225")
+    except Exception as error:
+        owner = plugins.section_types.owner(section.type).label
+        message = f"the section type `{section.type}` of plugin {owner} failed at line {section.span.line}"
+        raise PluginMissingError(
+            f"{message}: {type(error).__name__}: {error}", "report this to the plugin's author"
+        ) from error
+
+
+def _placed(problem: Problem, section: Section) -> Problem:
+    """The problem with the file it is in, when that is a source, and with a code."""
+    file = problem.file or (Path(section.source) if section.source else None)
+    return replace(problem, file=file, code=problem.code or "DLM0225")

@@ -1,0 +1,143 @@
+"""Turn the pieces of a body into sections: each held against its type, with its markers and its id."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..api import Marker, Problem, Section, SectionType, Span
+from .fences import Piece, cut
+from .markers import take_markers
+from .scan import inner_lines
+from .tree import closest
+
+
+def section_id(kind: str, content: str) -> str:
+    """The first 16 hex digits of SHA-256 over type, LF, content."""
+    return hashlib.sha256(f"{kind}\n{content}".encode()).hexdigest()[:16]
+
+
+def media_id(kind: str, path: str, sha256: str) -> str:
+    """The id of a section that is about a file: over type, LF, path, LF, the file's SHA-256."""
+    return section_id(kind, f"{path}\n{sha256}")
+
+
+def read_sections(text: str, start: int, line: int, path: Path, plugins: Any) -> tuple[list[Section], list[Problem]]:
+    """The sections of the body that begins at offset `start` on line `line`, and everything wrong with them."""
+    sections: list[Section] = []
+    problems = list(_nul_problems(text, start, line))
+    for piece in cut(text, start, line):
+        if isinstance(piece, Problem):
+            problems.append(piece)
+            continue
+        kind = plugins.section_types.get(piece.type)
+        if kind is None:
+            problems.append(_unknown_type(piece, plugins))
+            continue
+        section, found = _section(text, piece, kind, path)
+        problems += found
+        if section is not None:
+            sections.append(section)
+    return sections, problems
+
+
+def _nul_problems(text: str, start: int, line: int) -> Iterator[Problem]:
+    at = text.find("\0", start)
+    if at >= 0:
+        begin = text.rfind("\n", 0, at) + 1
+        span = Span(line + text.count("\n", start, at), at - begin + 1)
+        more = text.count("\0", start) - 1
+        message = "NUL byte in the body" + (f", and {more} more further down" if more else "")
+        yield Problem(span, message, "a document is text; remove the byte", code="DLM0212")
+
+
+def _unknown_type(piece: Piece, plugins: Any) -> Problem:
+    if hint := plugins.hint("section type", piece.type):
+        message = f"section type `{piece.type}` needs a plugin that is not at work here"
+        return Problem(piece.span, message, hint.text, code=hint.code)
+    close = closest(piece.type, plugins.section_types)
+    advice = f"did you mean `::{close}::`?" if close else f"known types: {', '.join(plugins.section_types)}"
+    return Problem(piece.span, f"unknown section type `{piece.type}`", advice, code="DLM0201")
+
+
+def _section(text: str, piece: Piece, kind: SectionType, path: Path) -> tuple[Section | None, list[Problem]]:
+    markers, problems, start = take_markers(text, piece.start, piece.end, piece.first_line, kind.markers)
+    first, last = inner_lines(text, start, piece.end)
+    content = text[first:last]
+    line = piece.first_line + text.count("\n", piece.start, first)
+    empty = not content or content.isspace()
+    if empty and piece.type == "prose" and not markers:
+        return None, problems
+    attrs = dict(piece.attrs)
+    problems += _attr_problems(piece, kind)
+    problems += _body_problems(piece, kind, empty, line)
+    ident = section_id(piece.type, content)
+    if "path" in attrs and type(kind).media is not SectionType.media:
+        ident, found = _media_section_id(piece, attrs["path"], path)
+        problems += found
+    span = Span(line, 1, len(content.partition("\n")[0])) if piece.implicit else piece.span
+    return Section(piece.type, content, span, ident, piece.adapter, attrs, line, tuple(markers)), problems
+
+
+def _attr_problems(piece: Piece, kind: SectionType) -> Iterator[Problem]:
+    names = [name for name, _ in piece.attrs]
+    for name in dict.fromkeys(names):
+        if name not in kind.attrs:
+            close = closest(name, kind.attrs)
+            known = f"known: {', '.join(kind.attrs)}" if kind.attrs else f"write `::{piece.type}::`"
+            hint = f"did you mean `{close}`?" if close else known
+            yield Problem(piece.span, f"`::{piece.type}::` has no attribute `{name}`", hint, code="DLM0205")
+        if names.count(name) > 1:
+            yield Problem(piece.span, f"attribute `{name}` is repeated", "keep one of them", code="DLM0207")
+    for name, attr in kind.attrs.items():
+        value = dict(piece.attrs).get(name)
+        if attr.required and not (value and value.strip()):
+            what = "is missing its attribute" if value is None else "has an empty attribute"
+            yield Problem(
+                piece.span, f"`::{piece.type}::` {what} `{name}`", f'add `{name}="…"` to the fence', code="DLM0206"
+            )
+
+
+def _body_problems(piece: Piece, kind: SectionType, empty: bool, line: int) -> Iterator[Problem]:
+    if empty and kind.body == "required":
+        message = f"`::{piece.type}::` has nothing under it"
+        yield Problem(piece.span, message, "write its text on the lines below, or remove the fence", code="DLM0202")
+    if not empty and kind.body == "forbidden":
+        message = f"`::{piece.type}::` takes no text under it"
+        yield Problem(Span(line), message, "put a fence such as `::prose::` before this text", code="DLM0209")
+
+
+def _media_section_id(piece: Piece, name: str, path: Path) -> tuple[str, list[Problem]]:
+    file = path.parent / Path(name).expanduser()
+    try:
+        if not file.is_file():
+            raise FileNotFoundError("there is no such file")
+        with file.open("rb") as stream:
+            return media_id(piece.type, name, hashlib.file_digest(stream, "sha256").hexdigest()), []
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        hint = "a relative path starts at the document's folder"
+        return section_id(piece.type, name), [
+            Problem(piece.span, f"cannot read `{name}`: {reason}", hint, code="DLM0215")
+        ]
+
+
+def routing_problems(sections: list[Section], adapters: tuple[str, ...]) -> Iterator[Problem]:
+    """Sections sent to an adapter that the document does not declare."""
+    for section in sections:
+        if section.adapter is None or (section.adapter in adapters and adapters != ("default",)):
+            continue
+        message = f"adapter `{section.adapter}` is not declared"
+        if adapters == ("default",):
+            hint = "declare it under `training.adapters`, or remove `#…`: this document has one adapter"
+        else:
+            close = closest(section.adapter, adapters)
+            hint = f"did you mean `#{close}`?" if close else f"declared: {', '.join(adapters)}"
+        span = section.span
+        start = span.col + 2 + len(section.type) + 1
+        yield Problem(Span(span.line, start, len(section.adapter)), message, hint, code="DLM0208")
+
+
+__all__ = ["Marker", "media_id", "read_sections", "routing_problems", "section_id"]

@@ -1,0 +1,108 @@
+"""The frontmatter between text and schema: plain values, and the place of every key and value."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time
+from math import isfinite
+from typing import Any
+
+from ..api import Problem, Span
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 20
+MAX_NODES = 20_000
+
+Loc = tuple[str | int, ...]
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL_OR_BREAK = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a key and its value stand; `written` is the key's old name when an upgrade moved it."""
+
+    key: Span
+    value: Span
+    written: str = ""
+
+
+@dataclass(slots=True)
+class Tree:
+    """`data` is None when the text could not be read; `problems` then says why."""
+
+    data: dict[str, Any] | None = None
+    places: dict[Loc, Place] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def move(self, old: Loc, new: Loc) -> None:
+        """Move a value and the places of everything in it.  The new parent is made if need be."""
+        source, target = self._parent(old), self._parent(new, make=True)
+        target[new[-1]] = source.pop(old[-1])
+        for loc in [loc for loc in self.places if loc[: len(old)] == old]:
+            place = self.places.pop(loc)
+            self.places[(*new, *loc[len(old) :])] = replace(place, written=place.written or dotted(loc))
+
+    def _parent(self, loc: Loc, make: bool = False) -> Any:
+        node: Any = self.data
+        for part in loc[:-1]:
+            node = node.setdefault(part, {}) if make else node[part]
+        return node
+
+
+def dotted(loc: Loc) -> str:
+    return ".".join(map(str, loc))
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that a misspelt word most likely means."""
+    names = list(known)
+    by_case = {name.casefold(): name for name in names}
+    found = difflib.get_close_matches(word.casefold(), list(by_case), 1, cutoff=0.6)
+    return by_case[found[0]] if found else None
+
+
+def text_problems(text: str, first_line: int) -> Iterator[Problem]:
+    """What makes the frontmatter's text unfit to be parsed at all: its size and invisible characters."""
+    if len(text.encode()) > MAX_BYTES:
+        yield Problem(
+            Span(1, 1, 3),
+            f"the frontmatter has more than {MAX_BYTES:,} bytes",
+            "text to learn belongs in the body, under the frontmatter",
+            code="DLM0109",
+        )
+        return
+    for found in _CONTROL_OR_BREAK.finditer(text):
+        start = text.rfind("\n", 0, found.start()) + 1
+        span = Span(first_line + text.count("\n", 0, start), found.start() - start + 1)
+        yield Problem(
+            span,
+            f"control character U+{ord(found[0]):04X} in the frontmatter",
+            "remove it, or write it as an escape in a double-quoted string",
+            code="DLM0110",
+        )
+
+
+def value_problems(tree: Tree) -> Iterator[Problem]:
+    """Values that YAML and TOML allow and no key of a document can take."""
+    todo: list[tuple[Loc, Any]] = [((), tree.data)]
+    while todo:
+        loc, value = todo.pop()
+        place = tree.places.get(loc, Place(Span(1), Span(1)))
+        name = f"`{dotted(loc)}`"
+        if len(loc) > MAX_DEPTH:
+            yield Problem(place.key, f"{name} is nested deeper than {MAX_DEPTH}", code="DLM0109")
+        elif isinstance(value, dict):
+            todo += [((*loc, key), inner) for key, inner in value.items()]
+        elif isinstance(value, list):
+            todo += [((*loc, index), inner) for index, inner in enumerate(value)]
+        elif isinstance(value, str) and (found := _CONTROL.search(value)):
+            yield Problem(place.value, f"{name} holds the control character U+{ord(found[0]):04X}", code="DLM0110")
+        elif isinstance(value, float) and not isfinite(value):
+            yield Problem(place.value, f"{name} is {value}; allowed: a finite number", code="DLM0104")
+        elif isinstance(value, datetime | date | time):
+            yield Problem(place.value, f"{name} is a date or time", "put it in quotes to make it text", code="DLM0104")
