@@ -46,7 +46,7 @@ class StoreError(RunFailedError):
         self.errno = error.errno
 
 
-def _typed(function: Callable[Concatenate[Path, P], R]) -> Callable[Concatenate[Path, P], R]:
+def typed(function: Callable[Concatenate[Path, P], R]) -> Callable[Concatenate[Path, P], R]:
     """Turn an OSError into a StoreError that names the path."""
 
     @functools.wraps(function)
@@ -59,7 +59,7 @@ def _typed(function: Callable[Concatenate[Path, P], R]) -> Callable[Concatenate[
     return inner
 
 
-@_typed
+@typed
 def write_file(path: Path, data: bytes) -> None:
     """Create or replace a file: after a crash it holds the old bytes or the new ones.  Needs the lock."""
     part = path.with_name(path.name + PART)
@@ -73,7 +73,7 @@ def write_file(path: Path, data: bytes) -> None:
     _sync(path.parent)
 
 
-@_typed
+@typed
 def make_folder(path: Path) -> None:
     """Create a folder and its missing parents durably; one that exists is left as it is."""
     missing = []
@@ -85,7 +85,13 @@ def make_folder(path: Path) -> None:
         _sync(folder.parent)
 
 
-@_typed
+@typed
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    _sync(path)
+
+
+@typed
 def sync_tree(folder: Path) -> None:
     """Make a folder's files, and every name below it, durable.  Libraries do not sync what they save."""
     with os.scandir(folder) as entries:
@@ -97,7 +103,7 @@ def sync_tree(folder: Path) -> None:
     _sync(folder)
 
 
-@_typed
+@typed
 def move(source: Path, target: Path) -> None:
     """Rename a synced file or folder to a free name, durably; copies when it lies on another file system."""
     try:
@@ -115,7 +121,7 @@ def move(source: Path, target: Path) -> None:
     _sync(target.parent)
 
 
-@_typed
+@typed
 def remove(path: Path) -> None:
     """Delete a file or a whole folder; links are not followed, and what is missing is no error.
 
@@ -134,7 +140,7 @@ def remove(path: Path) -> None:
         return
 
 
-@_typed
+@typed
 def open_lock(path: Path) -> int:
     """Open a lock file, made when it is missing; it is never unlinked.  Returns a descriptor."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -150,7 +156,7 @@ def write_holder(descriptor: int, text: str) -> None:
         return
 
 
-@_typed
+@typed
 def read_file(path: Path) -> bytes:
     """A file's bytes."""
     return path.read_bytes()

@@ -12,13 +12,14 @@ from typing import Any
 _MAX_HEADER = 100_000_000
 _CHUNK = 1 << 16
 _FLOATS = {"F64": ("d", 8), "F32": ("f", 4), "F16": ("e", 2), "BF16": ("f", 2)}
+_INTEGERS = {"BOOL", "I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64"}
 
 
 def first_nonfinite(path: Path) -> str | None:
     """The name of the first tensor that holds NaN or infinity, or None.
 
     Reads F64, F32, F16 and BF16; integer tensors are always finite.
-    Raises ValueError when the file is not well-formed or holds a float type that cannot be checked.
+    Raises ValueError when the file is not well-formed or holds a type that cannot be checked.
     """
     header, start = _header(path)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -59,11 +60,13 @@ def _bounds(name: str, tensor: Any, available: int) -> tuple[int, int]:
 
 
 def _all_finite(data: mmap.mmap, begin: int, end: int, name: str, dtype: str) -> bool:
-    if dtype not in _FLOATS:
-        if "F" in dtype:
-            raise ValueError(f"tensor {name} has type {dtype}, which cannot be checked for NaN")
+    if dtype in _INTEGERS:
         return True
+    if dtype not in _FLOATS:
+        raise ValueError(f"tensor {name} has type {dtype}, which cannot be checked for NaN")
     code, width = _FLOATS[dtype]
+    if (end - begin) % width:
+        raise ValueError(f"tensor {name} ends in the middle of a number")
     for at in range(begin, end, _CHUNK * width):
         chunk = data[at : min(end, at + _CHUNK * width)]
         if dtype == "BF16":

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ..api import RunFailedError
+from . import atomic
 
 #: Relative path with `/` -> (bytes, sha256) of every file below a folder.
 Listing = dict[str, tuple[int, str]]
 
 
+@atomic.typed
 def list_folder(folder: Path) -> Listing:
     """Every file below `folder`, sorted by path, with its size and hash.
 
@@ -23,9 +25,7 @@ def list_folder(folder: Path) -> Listing:
     """
     found = {}
     for path in sorted(_files(folder)):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        found[path.relative_to(folder).as_posix()] = (path.stat().st_size, digest)
+        found[path.relative_to(folder).as_posix()] = (path.stat().st_size, _file_hash(path))
     return dict(sorted(found.items()))
 
 
@@ -44,8 +44,13 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def differences(folder: Path, files: Mapping[str, tuple[int, str]], read_data: bool) -> Iterator[str]:
+@atomic.typed
+def differences(folder: Path, files: Mapping[str, tuple[int, str]], read_data: bool) -> list[str]:
     """What is missing, changed or too much in `folder`, one sentence a file.  Sizes only without `read_data`."""
+    return list(_differences(folder, files, read_data))
+
+
+def _differences(folder: Path, files: Mapping[str, tuple[int, str]], read_data: bool) -> Iterator[str]:
     if not folder.is_dir():
         yield f"{folder}: is missing"
         return
@@ -57,17 +62,26 @@ def differences(folder: Path, files: Mapping[str, tuple[int, str]], read_data: b
             yield f"{folder / name}: is missing"
         elif there[name].stat().st_size != size:
             yield f"{folder / name}: has {there[name].stat().st_size} bytes instead of {size}"
-        elif read_data and sha256(there[name].read_bytes()) != digest:
+        elif read_data and _file_hash(there[name]) != digest:
             yield f"{folder / name}: its content has changed"
 
 
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _files(folder: Path) -> Iterator[Path]:
-    for here, folders, names in os.walk(folder):
+    for here, folders, names in os.walk(folder, onerror=_raise):
         for name in folders + names:
             path = Path(here, name)
             if path.is_symlink() or not (path.is_file() or path.is_dir()):
                 raise RunFailedError(f"{path} is neither a file nor a folder", "Remove it and run the command again.")
         yield from (Path(here, name) for name in names)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _plain(value: Any) -> Any:

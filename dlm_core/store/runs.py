@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,7 @@ from ..api import DlmError
 from . import atomic
 from .generations import now
 
-#: A table and the values of a row to be inserted there; rows that were read, by column.
-Row = tuple[str, list[Any]]
+Statement = tuple[str, tuple[Any, ...]]
 Rows = list[dict[str, Any]]
 
 #: Each table's own columns; anything else a caller records goes into `data` as JSON.
@@ -52,10 +51,14 @@ MIGRATIONS = (
     """,
 )
 
+_INSERT = {
+    table: f"INSERT OR REPLACE INTO {table} ({', '.join(names)}, data) VALUES ({'?, ' * len(names)}?)"
+    for table, names in TABLES.items()
+}
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_FLUSH_SECONDS = 1.0
-_FLUSH_ROWS = 500
-_KEEP_ROWS = 100_000
+_SECONDS_BETWEEN_WRITES = 1.0
+_MOST_SECONDS_BETWEEN_WRITES = 60.0
+_MOST_WAITING = 100_000
 
 
 class Runs:
@@ -63,8 +66,9 @@ class Runs:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._rows: list[Row] = []
-        self._flushed = time.monotonic()
+        self._waiting: list[Statement] = []
+        self._pause = _SECONDS_BETWEEN_WRITES
+        self._written = time.monotonic()
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.RLock()
         self._warnings: list[str] = []
@@ -79,7 +83,7 @@ class Runs:
     def step(self, run: int, phase: str, step: int, **values: Any) -> None:
         """One optimizer step: `loss`, `learning_rate`, `grad_norm`, `tokens`, `seconds` and anything else."""
         self._put("steps", run=run, phase=phase, step=step, **values)
-        if len(self._rows) >= _FLUSH_ROWS or time.monotonic() - self._flushed > _FLUSH_SECONDS:
+        if time.monotonic() - self._written > self._pause:
             self.flush()
 
     def eval(self, run: int, phase: str, step: int, loss: float, **data: Any) -> None:
@@ -101,23 +105,28 @@ class Runs:
         self, run: int, state: str, version: int | None = None, step: int | None = None, reason: str | None = None
     ) -> None:
         """Close a run's row with `committed`, `failed`, `interrupted` or `killed`."""
-        self.flush()
         query = "UPDATE runs SET state = ?, finished = ?, version = ?, step = ?, reason = ? WHERE id = ?"
-        self._attempt(lambda database: database.execute(query, (state, now(), version, step, reason, run)))
+        with self._lock:
+            self._waiting.append((query, (state, now(), version, step, reason, run)))
+        self.flush()
 
-    def mark_dead(self) -> None:
-        """Whoever holds the store's lock knows that no other run is alive: close the rows that claim to be."""
+    def mark_dead(self, committed: Mapping[int, int]) -> None:
+        """Close the rows of runs that died; for whoever holds the lock.  `committed` maps runs to versions."""
         if self.path.exists():
-            query = "UPDATE runs SET state = 'killed', finished = ? WHERE state = 'running'"
-            self._attempt(lambda database: database.execute(query, (now(),)))
+            for row in self._select("SELECT id FROM runs WHERE state = 'running'"):
+                version = committed.get(row["id"])
+                self.finish(row["id"], "committed" if version else "killed", version)
 
     def flush(self) -> None:
-        """Write what has gathered."""
+        """Write what has gathered; when that does not work, keep it and wait longer before the next attempt."""
         with self._lock:
-            rows, self._flushed = list(self._rows), time.monotonic()
-            if rows and self._attempt(lambda database: _insert(database, rows)):
-                del self._rows[: len(rows)]
-            del self._rows[:-_KEEP_ROWS]
+            if not self._waiting or self._attempt():
+                self._waiting.clear()
+                self._pause = _SECONDS_BETWEEN_WRITES
+            else:
+                del self._waiting[:-_MOST_WAITING]
+                self._pause = min(2 * self._pause, _MOST_SECONDS_BETWEEN_WRITES)
+            self._written = time.monotonic()
 
     def close(self) -> None:
         with self._lock:
@@ -157,9 +166,9 @@ class Runs:
     def _put(self, table: str, **values: Any) -> None:
         own = TABLES[table]
         rest = {name: value for name, value in values.items() if name not in own and value is not None}
-        data = json.dumps(rest, default=str) if rest else None
+        data = json.dumps(rest, default=str, skipkeys=True) if rest else None
         with self._lock:
-            self._rows.append((table, [*(_plain(values.get(name)) for name in own), data]))
+            self._waiting.append((_INSERT[table], (*(_plain(values.get(name)) for name in own), data)))
 
     def _select(self, query: str, *values: Any) -> Rows:
         self.flush()
@@ -179,24 +188,29 @@ class Runs:
         self._warn(f"the runs database {self.path} cannot be read: {reason}")
         return []
 
-    def _attempt(self, work: Callable[[sqlite3.Connection], object]) -> bool:
-        """Run `work` in a transaction; a damaged database is set aside and `work` tried on a new one."""
-        with self._lock:
-            for _ in range(2):
-                try:
-                    database = self._connect()
-                    with database:
-                        work(database)
-                    return True
-                except sqlite3.Error as error:
-                    damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
-                    self._disconnect()
-                    if not damaged:
-                        self._warn(f"the runs database {self.path} is not being written: {error}")
-                        return False
-                    if not self._set_aside(str(error)):
-                        return False
-            return False
+    def _attempt(self) -> bool:
+        """Write what waits in one transaction; a damaged database is set aside and a new one written."""
+        for _ in range(2):
+            try:
+                with self._connect() as database:
+                    for statement in self._waiting:
+                        self._execute(database, statement)
+                return True
+            except sqlite3.Error as error:
+                self._disconnect()
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE:
+                    self._warn(f"the runs database {self.path} is not being written: {error}")
+                    return False
+                if not self._set_aside(str(error)):
+                    return False
+        return False
+
+    def _execute(self, database: sqlite3.Connection, statement: Statement) -> None:
+        """Run one statement; a row that can never be written must not hold up those behind it."""
+        try:
+            database.execute(*statement)
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError) as error:
+            self._warn(f"a row for the runs database was left out: {error}")
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -245,13 +259,6 @@ def _migrate(connection: sqlite3.Connection) -> None:
         connection.executescript(f"BEGIN; {script}; PRAGMA user_version = {number}; COMMIT;")
 
 
-def _insert(database: sqlite3.Connection, rows: Iterable[Row]) -> None:
-    for table, values in rows:
-        marks = ", ".join("?" * len(values))
-        columns = ", ".join((*TABLES[table], "data"))
-        database.execute(f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({marks})", values)
-
-
 def _record(row: sqlite3.Row) -> dict[str, Any]:
     """A row as a dict, with what was recorded beyond the table's columns merged in."""
     values = dict(row)
@@ -261,4 +268,4 @@ def _record(row: sqlite3.Row) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if value is None or isinstance(value, int | float | str | bytes):
         return value
-    return os.fspath(value) if isinstance(value, os.PathLike) else json.dumps(value, default=str)
+    return os.fspath(value) if isinstance(value, os.PathLike) else json.dumps(value, default=str, skipkeys=True)

@@ -191,10 +191,19 @@ def newest_interrupted(root: Path, state: Generation) -> Interrupted | None:
     for number, folder in run_folders(root).items():
         if number <= state.last_run:
             return None
-        data = atomic.read_if_there(folder / "manifest.json")
-        if data and _has_checkpoint(folder / "work"):
-            return Interrupted(number, folder / "work", json.loads(data))
+        manifest = _opening_manifest(folder)
+        if manifest is not None and _has_checkpoint(folder / "work"):
+            return Interrupted(number, folder / "work", manifest)
     return None
+
+
+def _opening_manifest(folder: Path) -> dict[str, Any] | None:
+    data = atomic.read_if_there(folder / "manifest.json")
+    try:
+        manifest = json.loads(data or b"")
+    except ValueError:
+        return None
+    return manifest if isinstance(manifest, dict) else None
 
 
 def _has_checkpoint(work: Path) -> bool:

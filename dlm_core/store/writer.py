@@ -41,9 +41,12 @@ class Writer:
         """Make the store's folders and clear away what dead runs left."""
         for name in ("generations", "adapters", "manifests", "exports", "runs", "tmp"):
             atomic.make_folder(self.root / name)
+        # A run that was killed may have made these folders without making their names durable.
+        for folder in (self.root.parent.parent, self.root.parent, self.root, self.root / "exports"):
+            atomic.sync_folder(folder)
         generations.create(self.root)
         sweep(self.root)
-        self.store.runs.mark_dead()
+        self.store.runs.mark_dead({v.run: v.number for v in self.store.generation().versions})
 
     def begin(self, manifest: Mapping[str, Any]) -> Run:
         """Start a run: its number is new and `manifest` is on disk before this returns."""
@@ -88,7 +91,7 @@ class Writer:
         target = export_path(self.root, version, name)
         state = self.store.generation()
         others = tuple(e for e in state.exports if (e.version, e.name) != (version, name))
-        if record in state.exports and not list(objects.differences(target, files, read_data=True)):
+        if record in state.exports and not objects.differences(target, files, read_data=True):
             atomic.remove(folder)
             return target
         if others != state.exports:
@@ -128,7 +131,7 @@ class Run:
         _refuse_unusable(folder, files)
         digest = objects.listing_hash(files)
         target = self._root / "adapters" / digest
-        if target.exists() and not list(objects.differences(target, files, read_data=True)):
+        if target.exists() and not objects.differences(target, files, read_data=True):
             atomic.remove(folder)
         else:
             atomic.remove(target)
