@@ -1,0 +1,41 @@
+"""The engine that core asks: finds bases, measures rows without torch, opens models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dlm_core.api import BaseModel, Engine, LocatedBase, OpenModel, Precision, Row, RowSize
+
+
+class HfEngine(Engine):
+    """Runs any causal language model that transformers knows, from a folder or from the hub's cache."""
+
+    name = "hf"
+
+    def can(self, base: BaseModel) -> bool:
+        return base.location.startswith("hub:") or Path(base.location).is_absolute()
+
+    def locate(self, base: BaseModel, *, fetch: bool) -> LocatedBase:
+        from .bases.locate import locate
+
+        return locate(base, fetch=fetch)
+
+    def is_here(self, base: BaseModel) -> bool:
+        from .bases.locate import find_folder
+
+        return find_folder(base) is not None
+
+    def measure(
+        self, base: LocatedBase, rows: Sequence[Row], system_prompt: str | None, sequence_len: int
+    ) -> list[RowSize]:
+        from .measure import row_sizes
+
+        return row_sizes(base.folder, rows, system_prompt, sequence_len)
+
+    def open(
+        self, base: LocatedBase, adapters: Path | None, precision: Precision, system_prompt: str | None
+    ) -> OpenModel:
+        from .open_model import HfOpenModel
+
+        return HfOpenModel(base, adapters, precision, system_prompt)

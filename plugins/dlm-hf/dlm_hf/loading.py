@@ -1,0 +1,144 @@
+"""Loading a base into memory, once for everything that one process does with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dlm_core.api import BaseMissingError, LocatedBase, Precision
+
+from . import imports
+from .shape import read_config
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+Key = tuple[str, str, str, str]
+
+
+class _Idle(NamedTuple):
+    key: Key
+    model: PreTrainedModel
+
+
+_idle: _Idle | None = None
+_lent: dict[int, tuple[Key, object]] = {}
+
+
+def load_model(base: LocatedBase, precision: Precision) -> PreTrainedModel:
+    """The base in evaluation mode and without gradients, on the accelerator if there is one.
+
+    Give it back with `release_model`: the next call for the same base and precision takes it instead of reading
+    the weights again.  While it is lent, a second call loads a second copy.
+    Raises BaseMissingError for an architecture that is no causal language model or for missing weights.
+    """
+    global _idle
+    key = (str(base.folder), base.sha256, precision.dtype, precision.quant)
+    model = _idle.model if _idle is not None and _idle.key == key else None
+    _idle = None  # before another base is read, so that the two are never in memory together
+    if model is None:
+        model = _read(base, precision)
+    _lent[id(model)] = (key, _state(model))
+    return model
+
+
+def release_model(model: PreTrainedModel) -> None:
+    """Keep a model for the next `load_model`, provided its layers and weights are as they were when it was lent.
+
+    Adapters must have been unloaded before; a model that was changed is simply let go.
+    """
+    global _idle
+    lent = _lent.pop(id(model), None)
+    if lent is None:
+        return
+    model.eval().requires_grad_(False)
+    model.zero_grad(set_to_none=True)
+    key, state = lent
+    if _state(model) == state:
+        _idle = _Idle(key, model)
+
+
+def forget_models() -> None:
+    """Drop the kept model, so that its memory is free."""
+    global _idle
+    _idle = None
+
+
+def device() -> torch.device:
+    """The accelerator that torch sees, or the processor."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _read(base: LocatedBase, precision: Precision) -> PreTrainedModel:
+    imports.prepare(qlora=precision.quant != "none")
+    import torch
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    options: dict[str, Any] = {}
+    if precision.quant != "none" or device().type != "cpu":
+        options["device_map"] = {"": str(device())}
+    if precision.quant != "none":
+        options["quantization_config"] = _quantization(precision)
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision.dtype]
+    model, found = _model_class(base).from_pretrained(
+        str(base.folder),
+        dtype=dtype,
+        local_files_only=True,
+        use_safetensors=True,
+        attn_implementation="sdpa",
+        output_loading_info=True,
+        **options,
+    )
+    wrong = sorted({*found["missing_keys"], *(str(key) for key in found["mismatched_keys"])})
+    if wrong:
+        raise BaseMissingError(
+            f"{base.folder} lacks weights that its config.json asks for: {', '.join(wrong[:3])}",
+            "fetch or copy the model again",
+        )
+    model.eval().requires_grad_(False)
+    return model  # type: ignore[no-any-return]
+
+
+def _model_class(base: LocatedBase) -> Any:
+    """The class that transformers itself registers for this model type; code inside the folder is never run."""
+    import transformers
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    config = read_config(base.folder)
+    name = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.get("model_type"))
+    if name is None:
+        raise BaseMissingError(
+            f"transformers {transformers.__version__} has no causal language model of type "
+            f"{config.get('model_type')!r}, which {base.folder / 'config.json'} asks for",
+            "choose another base: `dlm bases` lists some; code that comes with a model is never run",
+        )
+    return getattr(transformers, name)
+
+
+def _quantization(precision: Precision) -> Any:
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if precision.quant == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    compute = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision.dtype]
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute
+    )
+
+
+def _state(model: PreTrainedModel) -> object:
+    """What must be equal for a model to be unchanged: its layers, and how often each weight was written to."""
+    layers = [(name, type(module), len(module._forward_hooks)) for name, module in model.named_modules()]
+    weights = [
+        (name, weight.data_ptr(), weight.shape, weight.dtype, weight._version)
+        for name, weight in model.named_parameters()
+    ]
+    return layers, weights
+
+

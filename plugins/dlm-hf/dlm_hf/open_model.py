@@ -1,0 +1,158 @@
+"""A base with its adapters, loaded and ready to answer, to be scored and to be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlm_core.api import LocatedBase, Message, OpenModel, Precision, Row, RunFailedError, Sampling, Score
+
+from .adapters import active, adapter_folders, attach, detach
+from .loading import load_model, release_model
+from .tokens import Coder, Example, examples, load_coder
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+_WINDOW = 64  # prompts or rows sorted by length at a time; results still come in order
+_SCORED_LENGTH = 2048  # tokens; longer texts are scored in pieces
+
+
+class HfOpenModel(OpenModel):
+    """One engine's open model.  The loaded base returns to the pool of `loading` when it is closed."""
+
+    def __init__(
+        self, base: LocatedBase, adapters: Path | None, precision: Precision, system_prompt: str | None
+    ) -> None:
+        self.base, self.system_prompt = base, system_prompt
+        self.coder: Coder = load_coder(base.folder)
+        folders = adapter_folders(adapters) if adapters else {}
+        if adapters and not folders:
+            raise RunFailedError(f"{adapters} holds no adapter", "train the document first: `dlm train`")
+        self.model = load_model(base, precision)
+        self.peft: PeftModel | None = attach(self.model, folders) if folders else None
+        self._head: list[Any] = []
+
+    def generate(
+        self, prompts: Sequence[Sequence[Message]], sampling: Sampling, adapter: str | None = "default"
+    ) -> Iterator[str]:
+        from .generation import answers
+
+        ids = [self._ask(prompt) for prompt in prompts]
+        for start in range(0, len(ids), _WINDOW):
+            with active(self.peft, adapter):
+                window = ids[start : start + _WINDOW]
+                found = answers(self.model, window, sampling, self.coder.stop_ids, self.base.shape.context)
+            yield from (self.coder.decode(answer) for answer in found)
+
+    def stream(
+        self, prompt: Sequence[Message], sampling: Sampling, adapter: str | None = "default"
+    ) -> Iterator[str]:
+        from .generation import steps
+
+        ids = self._ask(prompt)
+        with active(self.peft, adapter):
+            new = steps(self.model, [ids], sampling, self.coder.stop_ids, self.base.shape.context)
+            yield from pieces(self.coder, (token for tokens in new for _, token in tokens))
+
+    def score(self, rows: Sequence[Row], adapter: str | None = "default") -> Iterator[Score]:
+        for start in range(0, len(rows), _WINDOW):
+            with active(self.peft, adapter):
+                found = self._scores(rows[start : start + _WINDOW])
+            yield from found
+
+    def render(self, messages: Sequence[Message], *, answer_next: bool = True) -> str:
+        return self.coder.render(messages, self.system_prompt, answer_next)
+
+    def encode(self, text: str) -> list[int]:
+        return self.coder.encode(text)
+
+    def logits(self, ids: Sequence[int], adapter: str | None = "default") -> Any:
+        import torch
+
+        with torch.no_grad(), active(self.peft, adapter):
+            batch = torch.tensor([list(ids)], device=self.model.device)
+            return self.model(input_ids=batch, use_cache=False).logits[0].float().cpu().numpy()
+
+    def close(self) -> None:
+        """Take the adapters off and give the base back.  Closing twice does no harm."""
+        if self.peft is not None:
+            detach(self.peft)
+            self.peft = None
+        release_model(self.model)
+
+    def _ask(self, prompt: Sequence[Message]) -> list[int]:
+        ids = self.coder.encode(self.render(prompt))
+        if len(ids) >= self.base.shape.context:
+            raise RunFailedError(
+                f"the question has {len(ids):,} tokens; this base reads {self.base.shape.context:,}",
+                "ask a shorter question, or choose a base with a longer context",
+            )
+        return ids
+
+    def _scores(self, rows: Sequence[Row]) -> list[Score]:
+        """Scores of some rows, in their order."""
+        length = min(_SCORED_LENGTH, self.base.shape.context)
+        found = [
+            one
+            for index, row in enumerate(rows)
+            for one in examples(self.coder, row, self.system_prompt, length, "cut", index)
+        ]
+        sums, counts = [0.0] * len(rows), [0] * len(rows)
+        for example, loss in zip(found, self._losses(found), strict=True):
+            sums[example.row] += loss
+            counts[example.row] += example.labelled
+        return [Score(loss, count) for loss, count in zip(sums, counts, strict=True)]
+
+    def _losses(self, found: Sequence[Example]) -> list[float]:
+        """The summed loss of each example, computed in batches of similar length."""
+        import torch
+
+        from .generation import batches
+        from .projection import label_losses, plain_head
+
+        if not self._head:
+            self._head.append(plain_head(self.model))
+        losses = [0.0] * len(found)
+        for batch in batches([len(one.ids) for one in found], rows=16, tokens=8192):
+            ids, mask, learned = _right_padded([found[place] for place in batch], self.coder.pad_id)
+            ids, mask, learned = (part.to(self.model.device) for part in (ids, mask, learned))
+            with torch.no_grad():
+                each = label_losses(self.model, self._head[0], ids, mask, learned).double().cpu()
+            row_of = learned.nonzero()[:, 0].cpu()
+            for place, total in zip(batch, torch.zeros(len(batch)).double().index_add(0, row_of, each), strict=True):
+                losses[place] = float(total)
+        return losses
+
+
+def pieces(coder: Coder, tokens: Iterator[int]) -> Iterator[str]:
+    """Text as it grows, token by token; bytes of an unfinished character are held back.
+
+    The joined pieces equal the decoding of all tokens at once.
+    """
+    ids: list[int] = []
+    text, shown = "", 0
+    for token in tokens:
+        ids.append(token)
+        text = coder.decode(ids)
+        if len(text) > shown and not text.endswith("\ufffd"):
+            yield text[shown:]
+            shown = len(text)
+    if len(text) > shown:
+        yield text[shown:]
+
+
+def _right_padded(found: Sequence[Example], pad_id: int) -> tuple[Any, Any, Any]:
+    """Ids, where they are real, and where they are learned, each of shape (examples, longest)."""
+    import torch
+
+    longest = max(len(one.ids) for one in found)
+    ids = torch.full((len(found), longest), pad_id)
+    mask = torch.zeros(len(found), longest, dtype=torch.bool)
+    learned = torch.zeros_like(mask)
+    for row, one in enumerate(found):
+        ids[row, : len(one.ids)] = torch.tensor(one.ids)
+        mask[row, : len(one.ids)] = True
+        learned[row, : len(one.ids)] = torch.tensor(one.learned)
+    return ids, mask, learned
