@@ -37,6 +37,10 @@ def compose(mounts: tuple[Mount, ...]) -> Composed:
         if reason := _why_not(mount, mounts):
             left_out |= dict.fromkeys(_keys(mount), reason)
     good = [mount for mount in mounts if not left_out.keys() & set(_keys(mount))]
+    paths = {mount.path for mount in good}
+    for mount in [mount for mount in good if not _has_parent(mount, paths)]:
+        left_out[mount.path] = f"{mount.owner} mounts `{mount.path}` into a block that is not there"
+        good.remove(mount)
     return Composed(_mounted(Frontmatter, [(mount.path.split("."), mount.model) for mount in good]), left_out)
 
 
@@ -65,12 +69,15 @@ def _why_not(mount: Mount, mounts: tuple[Mount, ...]) -> str | None:
         if parent is not None and name in parent.model_fields:
             return f"`{key}` belongs to core and is also claimed by {mount.owner}; disable that plugin"
         for other in mounts:
-            if other is not mount and key in _keys(other):
+            inside = other.path == ".".join(parents) and name in other.model.model_fields
+            if other is not mount and (inside or key in _keys(other)):
                 return f"`{key}` is claimed by {mount.owner} and by {other.owner}; disable one of the two"
-    *parents, _ = mount.path.split(".")
-    if block_at(Frontmatter, parents) is None and not any(other.path == ".".join(parents) for other in mounts):
-        return f"{mount.owner} mounts `{mount.path}`, but `{'.'.join(parents)}` is no block"
     return None
+
+
+def _has_parent(mount: Mount, paths: set[str]) -> bool:
+    parent = mount.path.rpartition(".")[0]
+    return parent in paths or block_at(Frontmatter, filter(None, parent.split("."))) is not None
 
 
 def _mounted(root: type[BaseModel], mounts: list[tuple[list[str], type[BaseModel]]]) -> type[BaseModel]:

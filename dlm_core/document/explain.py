@@ -20,9 +20,10 @@ _MISSING_ADVICE = {
 }
 
 
-def explain(
-    error: ValidationError, model: type[BaseModel], tree: Tree, who: Callable[[Loc], Hint | None]
-) -> Iterator[Problem]:
+Who = Callable[[Loc], Hint | None]
+
+
+def explain(error: ValidationError, model: type[BaseModel], tree: Tree, who: Who) -> Iterator[Problem]:
     """One problem for each place where validation failed.  `who` knows about keys that no model has."""
     schema = _schema(model)
     details = error.errors(include_url=False, include_context=False)
@@ -42,9 +43,7 @@ def _written(detail: Any, tree: Tree) -> Loc:
     return loc
 
 
-def _problem(
-    loc: Loc, details: list[Any], schema: Mapping[str, Any], tree: Tree, who: Callable[[Loc], Hint | None]
-) -> Problem:
+def _problem(loc: Loc, details: list[Any], schema: Mapping[str, Any], tree: Tree, who: Who) -> Problem:
     kind = details[0]["type"]
     place = tree.places.get(loc, _TOP)
     name = f"`{dotted(loc)}`" + (f" (written as `{place.written}`)" if place.written else "")
@@ -70,19 +69,13 @@ def _problem(
     return Problem(place.value, f"{name} is {show(value)}; allowed: {allowed}", _value_hint(node, value), code=code)
 
 
-def _unknown_key(
-    loc: Loc, name: str, place: Place, schema: Mapping[str, Any], who: Callable[[Loc], Hint | None]
-) -> Problem:
+def _unknown_key(loc: Loc, name: str, place: Place, schema: Mapping[str, Any], who: Who) -> Problem:
     if hint := who(loc):
         return Problem(place.key, f"{name} needs a plugin that is not at work here", hint.text, code=hint.code)
     known = _keys(_node(schema, loc[:-1]))
-    close = closest(str(loc[-1]), known)
-    if close:
-        advice = f"did you mean `{close}`?"
-    elif owner := _elsewhere(schema, str(loc[-1]), loc[:-1]):
-        advice = f"did you mean `{owner}`?"
-    else:
-        advice = f"known here: {', '.join(known)}" if known else None
+    meant = closest(str(loc[-1]), known) or _elsewhere(schema, str(loc[-1]), loc[:-1])
+    listed = f"known here: {', '.join(known)}" if known else None
+    advice = f"did you mean `{meant}`?" if meant else listed
     return Problem(place.key, f"unknown key {name}", advice, code="DLM0101")
 
 
@@ -126,7 +119,7 @@ def _node(schema: Mapping[str, Any], loc: Loc) -> Mapping[str, Any]:
     definitions = schema.get("$defs", {})
     nodes = [_resolved(schema, definitions)]
     for part in loc:
-        below = [inner for node in nodes for inner in _below(node, part, definitions)]
+        below = [inner for node in nodes for inner in _below(node, part)]
         nodes = [_resolved(node, definitions) for node in below]
     if len(nodes) == 1:
         return nodes[0]
@@ -141,7 +134,7 @@ def _resolved(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mappin
     return node
 
 
-def _below(node: Mapping[str, Any], part: str | int, definitions: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _below(node: Mapping[str, Any], part: str | int) -> Iterator[Mapping[str, Any]]:
     for option in node.get("anyOf", [node]):
         if isinstance(part, int):
             if isinstance(option.get("items"), dict):

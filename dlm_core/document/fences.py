@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..api import Problem, Span
-from .scan import LineCounter, line_start, outside_code
+from .scan import LineCounter, first_of, line_start, outside_code
 
 _ATTR = r'[a-z][a-z0-9_]*="[^"\n]*"'
 _FENCE = re.compile(
     rf"::([a-z][a-z0-9_]*)(?:#([a-z][a-z0-9_]{{0,31}}))?((?:[ \t]+{_ATTR})+[ \t]*)?::[ \t]*$", re.MULTILINE
 )
 _ONE_ATTR = re.compile(r'([a-z][a-z0-9_]*)="([^"\n]*)"')
-_INDENTED = re.compile(r"[ \t]+::[a-z][a-z0-9_]*(#[a-z0-9_]*)?[^\n]*::[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +38,13 @@ def cut(text: str, start: int, line: int) -> Iterator[Piece | Problem]:
     end = len(text)
     lines = LineCounter(text, line, start)
     piece = Piece("prose", None, (), Span(line), start, start, line, implicit=True)
-    for at, unclosed in outside_code(text, start, end, lambda position: line_start(text, "::", position, end)):
+    candidates = first_of(
+        lambda position: line_start(text, "::", position, end), lambda position: _indented(text, position, end)
+    )
+    for at, unclosed in outside_code(text, start, end, candidates):
         if unclosed:
-            width = len(text[at : text.find("\n", at)]) if "\n" in text[at:] else end - at
+            stop = text.find("\n", at)
+            width = (end if stop < 0 else stop) - at
             hint = f"close it with a line of `{text[at] * 3}`, at least as long as the opening one"
             yield Problem(Span(lines.at(at), 1, width), "this code block is never closed", hint, code="DLM0204")
             continue
@@ -62,9 +65,21 @@ def _ended(piece: Piece, end: int) -> Piece:
     return Piece(piece.type, piece.adapter, piece.attrs, piece.span, piece.start, end, piece.first_line, piece.implicit)
 
 
+def _indented(text: str, position: int, end: int) -> int:
+    """The next line from a position on that would be a fence without the one to three blanks before it."""
+    at = text.find("::\n", position, end)
+    while at >= 0:
+        begin = text.rfind("\n", 0, at) + 1
+        fence = text.find("::", begin, begin + 4)
+        if begin >= position and begin < fence < at and text[begin:fence].isspace() and _FENCE.match(text, fence):
+            return begin
+        at = text.find("::\n", at + 3, end)
+    return end
+
+
 def _lookalike(text: str, at: int, lines: LineCounter) -> Iterator[Problem]:
     stop = text.find("\n", at)
-    line = text[at : len(text) if stop < 0 else stop].rstrip(" \t")
+    line = text[at : len(text) if stop < 0 else stop].strip(" \t")
     if len(line) < 5 or not line.endswith("::"):
         return
     hint = 'a fence is `::type::`, `::type#adapter::` or `::type key="value"::`, in small letters'

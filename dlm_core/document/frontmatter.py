@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from ..api import Problem, Span
 from ..plugins.registry import Hint
@@ -19,6 +19,9 @@ from .tree import Loc, Tree, dotted, text_problems, value_problems
 from .versions import upgrade
 from .yaml_text import read_yaml
 
+if TYPE_CHECKING:
+    from ..plugins import Plugins
+
 
 @dataclass(frozen=True, slots=True)
 class Frontmatter:
@@ -28,10 +31,10 @@ class Frontmatter:
     config: Mapping[str, Any]
     spans: Mapping[str, Span]
     problems: tuple[Problem, ...] = ()
-    adapters: tuple[str, ...] | None = field(default=None)  # None: unknown, because of an error
+    adapters: tuple[str, ...] | None = None  # those declared; None when an error hides them
 
 
-def read_frontmatter(text: str, first_line: int, syntax: Literal["yaml", "toml"], plugins: Any) -> Frontmatter:
+def read_frontmatter(text: str, first_line: int, syntax: Literal["yaml", "toml"], plugins: Plugins) -> Frontmatter:
     """Read the text between the delimiters; `first_line` is its first line's number in the file."""
     tree = Tree(problems=list(text_problems(text, first_line)))
     if not tree.problems:
@@ -44,7 +47,7 @@ def read_frontmatter(text: str, first_line: int, syntax: Literal["yaml", "toml"]
     return Frontmatter(composed.model.model_construct(), {}, _spans(tree), tuple(tree.problems))
 
 
-def _validated(tree: Tree, plugins: Any) -> Frontmatter:
+def _validated(tree: Tree, plugins: Plugins) -> Frontmatter:
     composed, broken = _schema_for(plugins)
     model, config = composed.model.model_construct(), {}
     if upgrade(tree):
@@ -56,11 +59,11 @@ def _validated(tree: Tree, plugins: Any) -> Frontmatter:
             tree.problems += explain(error, composed.model, tree, who)
         tree.problems += _adapter_problems(tree)
     good = not any(problem.severity == "error" for problem in tree.problems)
-    adapters = tuple(config["training"]["adapters"] or ("default",)) if config else None
+    adapters = tuple(config["training"]["adapters"] or ()) if config else None
     return Frontmatter(model, config if good else {}, _spans(tree), tuple(tree.problems), adapters)
 
 
-def _schema_for(plugins: Any) -> tuple[Composed, dict[str, Hint]]:
+def _schema_for(plugins: Plugins) -> tuple[Composed, dict[str, Hint]]:
     """The composed schema, and a hint for each block whose plugin failed to give a usable model."""
     mounts, broken = [], {}
     for name, block in plugins.config_blocks.items():
@@ -78,7 +81,7 @@ def _schema_for(plugins: Any) -> tuple[Composed, dict[str, Hint]]:
 class _Owners:
     """Knows about keys that the composed schema lacks: who would provide them and why they do not."""
 
-    def __init__(self, plugins: Any, composed: Composed, broken: Mapping[str, Hint]) -> None:
+    def __init__(self, plugins: Plugins, composed: Composed, broken: Mapping[str, Hint]) -> None:
         self.plugins, self.composed, self.broken = plugins, composed, broken
 
     def __call__(self, loc: Loc) -> Hint | None:
@@ -116,9 +119,3 @@ def _adapter_problems(tree: Tree) -> Iterator[Problem]:
 
 def _spans(tree: Tree) -> dict[str, Span]:
     return {dotted(loc): place.key for loc, place in tree.places.items()}
-
-
-def adapters_of(model: BaseModel) -> tuple[str, ...]:
-    """The adapters that a validated frontmatter declares, in their order."""
-    declared: Mapping[str, Any] | None = model.training.adapters  # type: ignore[attr-defined]
-    return tuple(declared) if declared else ("default",)

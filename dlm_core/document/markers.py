@@ -11,7 +11,9 @@ from ..api import Marker, Problem, Span
 from .scan import inner_lines
 
 _MARKER = re.compile(r"<!--[ \t]*(dlm-[a-z][a-z0-9-]*)[ \t]*:[ \t]*(.*?)[ \t]*-->[ \t]*$", re.MULTILINE)
+_OPENING = re.compile(r"<!--[ \t]*(dlm-auto-(?:mined|synth|harvest))\b[^\n]*")
 _PAIR = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)="([^"\n]*)"(?:[ \t]+|$)')
+_HINT = 'a marker is one line: <!-- name: key="value" key="value" -->'
 _ID = re.compile(r"[0-9a-f]{16}")
 _INTEGER = re.compile(r"[0-9]{1,18}")
 
@@ -75,6 +77,9 @@ def take_markers(
         first, _ = inner_lines(text, start, end)
         found = _MARKER.match(text, first, end) if text.startswith("<!--", first) else None
         if found is None or (found[1] not in KNOWN and found[1] not in allowed):
+            if found is None and (broken := _OPENING.match(text, first, end)):
+                span = Span(line + text.count("\n", start, first), 1, len(broken[0]))
+                problems.append(Problem(span, f"`{broken[1]}` marker is not closed on its line", _HINT, code="DLM0210"))
             return markers, problems, start
         line += text.count("\n", start, first)
         span = Span(line, 1, len(found[0].rstrip()))

@@ -6,15 +6,18 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..api import Document, DocumentError, PluginMissingError, Problem, Section, UsageError
 from .rows import collect_rows
 from .sections import read_sections, routing_problems
 from .text import decode, divide
 
+if TYPE_CHECKING:
+    from ..plugins import Plugins
 
-def read_document(path: Path, plugins: Any) -> Document:
+
+def read_document(path: Path, plugins: Plugins) -> Document:
     """Read and check a document.
 
     Raises DocumentError with all of its problems, UsageError when the file cannot be read.
@@ -28,7 +31,7 @@ def read_document(path: Path, plugins: Any) -> Document:
     return parse_document(data, path, plugins)
 
 
-def parse_document(data: bytes, path: Path, plugins: Any) -> Document:
+def parse_document(data: bytes, path: Path, plugins: Plugins) -> Document:
     """The document in these bytes; `path` says where its relative paths start.  Raises DocumentError."""
     text, problems = decode(data, path)
     parts = divide(text)
@@ -63,7 +66,7 @@ def _has_error(problems: list[Problem]) -> bool:
     return any(problem.severity == "error" for problem in problems)
 
 
-def _block_problems(document: Document, plugins: Any) -> Iterator[Problem]:
+def _block_problems(document: Document, plugins: Plugins) -> Iterator[Problem]:
     """What the rules of the plugins' blocks say about a document that is otherwise valid."""
     for name, block in plugins.config_blocks.items():
         try:
@@ -75,7 +78,7 @@ def _block_problems(document: Document, plugins: Any) -> Iterator[Problem]:
         yield from (replace(problem, code=problem.code or "DLM0116") for problem in found)
 
 
-def _row_problems(document: Document, plugins: Any) -> list[Problem]:
+def _row_problems(document: Document, plugins: Plugins) -> list[Problem]:
     """What is wrong inside the sections of a document that is refused anyway, so that all of it is told at once."""
     problems: list[Problem] = []
     for section in document.sections:
@@ -83,7 +86,7 @@ def _row_problems(document: Document, plugins: Any) -> list[Problem]:
     return problems
 
 
-def _problems_inside(section: Section, document: Document, plugins: Any) -> list[Problem]:
+def _problems_inside(section: Section, document: Document, plugins: Plugins) -> list[Problem]:
     try:
         return collect_rows(document, [section], plugins)[1]
     except Exception:  # the section type may need what this document's broken frontmatter does not give

@@ -6,15 +6,18 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..api import Document, DocumentError, PluginMissingError, Problem, Row, Section, SectionType
+
+if TYPE_CHECKING:
+    from ..plugins import Plugins
 
 #: A document with fewer rows to train on keeps every one of them.
 MIN_ROWS_TO_SPLIT = 20
 
 
-def build_rows(document: Document, sections: Iterable[Section], plugins: Any) -> tuple[Row, ...]:
+def build_rows(document: Document, sections: Iterable[Section], plugins: Plugins) -> tuple[Row, ...]:
     """The rows of all sections, in their order.  Raises DocumentError with every problem of every section."""
     rows, problems = collect_rows(document, sections, plugins)
     if any(problem.severity == "error" for problem in problems):
@@ -22,7 +25,7 @@ def build_rows(document: Document, sections: Iterable[Section], plugins: Any) ->
     return tuple(rows)
 
 
-def collect_rows(document: Document, sections: Iterable[Section], plugins: Any) -> tuple[list[Row], list[Problem]]:
+def collect_rows(document: Document, sections: Iterable[Section], plugins: Plugins) -> tuple[list[Row], list[Problem]]:
     """Like `build_rows`, but the problems, warnings among them, are returned."""
     rows: list[Row] = []
     problems: list[Problem] = []
@@ -79,7 +82,7 @@ def split_rows(rows: Sequence[Row], seed: int) -> tuple[tuple[Row, ...], tuple[R
     return train, validation, exam_only
 
 
-def _rows_of(section: Section, kind: SectionType, document: Document, plugins: Any) -> Iterator[Row | Problem]:
+def _rows_of(section: Section, kind: SectionType, document: Document, plugins: Plugins) -> Iterator[Row | Problem]:
     try:
         yield from kind.rows(section, document)
     except ValueError as error:

@@ -38,6 +38,19 @@ def line_start(text: str, prefix: str, start: int, end: int) -> int:
     return end if found < 0 else found + 1
 
 
+def first_of(*finds: Callable[[int], int]) -> Callable[[int], int]:
+    """The nearest of what several searches find; each searches on only when its last find lies behind."""
+    found = [-1] * len(finds)
+
+    def find(position: int) -> int:
+        for index, search in enumerate(finds):
+            if found[index] < position:
+                found[index] = search(position)
+        return min(found)
+
+    return find
+
+
 def outside_code(text: str, start: int, end: int, find: Callable[[int], int]) -> Iterator[tuple[int, bool]]:
     """Offsets that `find` gives for lines outside code blocks, each with False.
 

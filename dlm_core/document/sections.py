@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from ..api import Marker, Problem, Section, SectionType, Span
+from ..api import Problem, Section, SectionType, Span
 from .fences import Piece, cut
 from .markers import take_markers
 from .scan import inner_lines
 from .tree import closest
+
+if TYPE_CHECKING:
+    from ..plugins import Plugins
 
 
 def section_id(kind: str, content: str) -> str:
@@ -24,7 +27,9 @@ def media_id(kind: str, path: str, sha256: str) -> str:
     return section_id(kind, f"{path}\n{sha256}")
 
 
-def read_sections(text: str, start: int, line: int, path: Path, plugins: Any) -> tuple[list[Section], list[Problem]]:
+def read_sections(
+    text: str, start: int, line: int, path: Path, plugins: Plugins
+) -> tuple[list[Section], list[Problem]]:
     """The sections of the body that begins at offset `start` on line `line`, and everything wrong with them."""
     sections: list[Section] = []
     problems = list(_nul_problems(text, start, line))
@@ -53,7 +58,7 @@ def _nul_problems(text: str, start: int, line: int) -> Iterator[Problem]:
         yield Problem(span, message, "a document is text; remove the byte", code="DLM0212")
 
 
-def _unknown_type(piece: Piece, plugins: Any) -> Problem:
+def _unknown_type(piece: Piece, plugins: Plugins) -> Problem:
     if hint := plugins.hint("section type", piece.type):
         message = f"section type `{piece.type}` needs a plugin that is not at work here"
         return Problem(piece.span, message, hint.text, code=hint.code)
@@ -125,12 +130,12 @@ def _media_section_id(piece: Piece, name: str, path: Path) -> tuple[str, list[Pr
 
 
 def routing_problems(sections: list[Section], adapters: tuple[str, ...]) -> Iterator[Problem]:
-    """Sections sent to an adapter that the document does not declare."""
+    """Sections sent to an adapter that is not among those the document declares."""
     for section in sections:
-        if section.adapter is None or (section.adapter in adapters and adapters != ("default",)):
+        if section.adapter is None or (section.adapter in adapters):
             continue
         message = f"adapter `{section.adapter}` is not declared"
-        if adapters == ("default",):
+        if not adapters:
             hint = "declare it under `training.adapters`, or remove `#…`: this document has one adapter"
         else:
             close = closest(section.adapter, adapters)
@@ -138,6 +143,3 @@ def routing_problems(sections: list[Section], adapters: tuple[str, ...]) -> Iter
         span = section.span
         start = span.col + 2 + len(section.type) + 1
         yield Problem(Span(span.line, start, len(section.adapter)), message, hint, code="DLM0208")
-
-
-__all__ = ["Marker", "media_id", "read_sections", "routing_problems", "section_id"]

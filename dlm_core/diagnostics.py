@@ -1,0 +1,96 @@
+"""Draw problems for people: the code, the place, the line of the document with a caret under it, and the way out."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from .api import DocumentError, Problem
+
+_TAB = "    "
+#: Columns of the document shown round the caret.
+_WINDOW = 100
+_COLORS = {"error": "1;31", "warning": "1;33", "rule": "1;34", "help": "1;36", "strong": "1"}
+
+
+def render(error: DocumentError | Iterable[Problem], path: Path, text: str | None, *, color: bool) -> str:
+    """Every problem with the line it is on, then a line that counts them.
+
+    `text` is the document as read; without it, and for problems in other files, no source line is shown.
+    """
+    problems = error.problems if isinstance(error, DocumentError) else tuple(error)
+    lines = _lines(text) if text is not None else []
+    blocks = [_block(problem, path, [] if problem.file else lines, color) for problem in problems]
+    return "\n".join([*blocks, summary(problems)])
+
+
+def summary(problems: Iterable[Problem]) -> str:
+    """`2 errors, 1 warning`."""
+    counts = Counter(problem.severity for problem in problems)
+    parts = [f"{counts[kind]} {kind}{'s' * (counts[kind] != 1)}" for kind in ("error", "warning") if counts[kind]]
+    return ", ".join(parts) or "no problems"
+
+
+def _lines(text: str) -> list[str]:
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _block(problem: Problem, path: Path, lines: list[str], color: bool) -> str:
+    span = problem.span
+    tag = f"{problem.severity}[{problem.code}]" if problem.code else problem.severity
+    gutter = " " * len(str(span.line))
+    place = _clean(f"{problem.file or path}:{span.line}:{span.col}")
+    message = "\n".join(_clean(line) for line in problem.message.split("\n"))
+    out = [f"{_paint(tag, problem.severity, color)}{_paint(': ' + message, 'strong', color)}"]
+    out.append(f"{gutter}{_paint('-->', 'rule', color)} {place}")
+    bar = _paint("|", "rule", color)
+    if 0 < span.line <= len(lines):
+        shown, pad, width = _excerpt(lines[span.line - 1], span.col, span.width)
+        number = _paint(str(span.line), "rule", color)
+        out += [f"{gutter} {bar}", f"{number} {bar} {shown}".rstrip()]
+        out.append(f"{gutter} {bar} {' ' * pad}{_paint('^' * width, problem.severity, color)}")
+    if problem.hint:
+        if 0 < span.line <= len(lines):
+            out.append(f"{gutter} {bar}")
+        out.append(f"{gutter} {_paint('=', 'rule', color)} {_paint('help', 'help', color)}: {_clean(problem.hint)}")
+    return "\n".join(out)
+
+
+def _excerpt(line: str, col: int, width: int) -> tuple[str, int, int]:
+    """What to show of a line, the columns of the screen before the caret, and how many carets to draw."""
+    start = min(col - 1, len(line))
+    first = max(0, start - _WINDOW // 2) if len(line) > _WINDOW else 0
+    last = min(len(line), first + _WINDOW)
+    before, marked, after = line[first:start], line[start : min(start + width, last)], line[start + width : last]
+    head = "…" if first else ""
+    shown = head + _clean(before) + _clean(marked) + _clean(after) + ("…" if last < len(line) else "")
+    return shown, _columns(head + _clean(before)), max(1, _columns(_clean(marked)))
+
+
+def _clean(text: str) -> str:
+    """Text that is safe to print: tabs as blanks, no control or direction-changing characters."""
+    return "".join(_TAB if char == "\t" else "\ufffd" if _unprintable(char) else char for char in text)
+
+
+def _unprintable(char: str) -> bool:
+    # U+200D joins emoji and is harmless; the other format characters can reorder or hide text.
+    return unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or (
+        unicodedata.category(char) == "Cf" and char != "\u200d"
+    )
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal the text takes."""
+    return sum(map(_char_columns, text))
+
+
+def _char_columns(char: str) -> int:
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
+
+
+def _paint(text: str, style: str, color: bool) -> str:
+    return f"\x1b[{_COLORS[style]}m{text}\x1b[0m" if color else text
