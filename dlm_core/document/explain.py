@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from itertools import groupby
 from typing import Any
 
 from pydantic import BaseModel, PydanticInvalidForJsonSchema, ValidationError
@@ -27,20 +26,23 @@ def explain(error: ValidationError, model: type[BaseModel], tree: Tree, who: Who
     """One problem for each place where validation failed.  `who` knows about keys that no model has."""
     schema = _schema(model)
     details = error.errors(include_url=False, include_context=False)
-    details.sort(key=lambda detail: str(_written(detail, tree)))
-    for loc, group in groupby(details, key=lambda detail: _written(detail, tree)):
-        found = list(group)
-        yield _problem(loc, found, schema, tree, who)
+    groups: dict[Loc, list[Any]] = {}
+    for detail in details:
+        groups.setdefault(_written(detail, tree), []).append(detail)
+    for loc, group in groups.items():
+        of_union = all(detail["loc"] != loc for detail in group)
+        deeper = any(other[: len(loc)] == loc and other != loc for other in groups)
+        if not (of_union and deeper):  # of a union's branches, the one that got furthest was meant
+            yield _problem(loc, group, schema, tree, who)
 
 
 def _written(detail: Any, tree: Tree) -> Loc:
-    """The part of an error's location that the author wrote; a missing key counts as written."""
-    loc: Loc = detail["loc"]
-    if detail["type"] == "missing":
-        return loc
-    while loc and loc not in tree.places:
-        loc = loc[:-1]
-    return loc
+    """An error's location without the names of union branches; a missing key counts as written."""
+    loc: Loc = ()
+    for part in detail["loc"]:
+        if (*loc, part) in tree.places:
+            loc = (*loc, part)
+    return (*loc, detail["loc"][-1]) if detail["type"] == "missing" else loc
 
 
 def _problem(loc: Loc, details: list[Any], schema: Mapping[str, Any], tree: Tree, who: Who) -> Problem:

@@ -125,8 +125,10 @@ def _forbidden(event: Any, first_line: int, what: str) -> Problem:
 
 
 def _syntax_problem(error: yaml.YAMLError, text: str, first_line: int) -> Problem:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    what = " ".join(filter(None, (getattr(error, "context", None), getattr(error, "problem", None)))) or str(error)
+    context = getattr(error, "context", None) or ""
+    opened = "quoted" in context or "flow" in context  # what was opened says more than where its end was missed
+    mark = (getattr(error, "context_mark", None) if opened else None) or getattr(error, "problem_mark", None)
+    what = " ".join(filter(None, (context, getattr(error, "problem", None)))) or str(error)
     lines = text.count("\n")
     line = min(mark.line, lines) if mark else 0
     col = mark.column + 1 if mark and mark.line <= lines else 1
