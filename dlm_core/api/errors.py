@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar
 
 from .document import Problem
 
@@ -12,7 +11,7 @@ from .document import Problem
 class DlmError(Exception):
     """Base of every expected failure; the command line prints it without a traceback."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -28,13 +27,19 @@ class UsageError(DlmError):
 
 
 class DocumentError(DlmError):
-    """Every problem found in one pass over a document, in the order of their positions."""
+    """Every problem found in one pass over a document, in the order of their positions.
+
+    The exit code is 3; it is 5 when nothing is wrong but missing plugins (codes DLM03xx).
+    """
 
     exit_code = 3
 
     def __init__(self, path: Path, problems: Iterable[Problem]) -> None:
         self.path, self.problems = path, tuple(sorted(problems, key=lambda p: p.span))
         super().__init__("\n".join(p.render(path) for p in self.problems))
+        errors = [problem for problem in self.problems if problem.severity == "error"]
+        if errors and all(problem.code.startswith("DLM03") for problem in errors):
+            self.exit_code = PluginMissingError.exit_code
 
 
 class DoesNotFitError(DlmError):
@@ -68,6 +73,10 @@ class NotLearnedError(DlmError):
 
 
 class InterruptedRunError(DlmError):
-    """The run was stopped after a whole step and its checkpoint is saved."""
+    """The run was stopped after a whole optimizer step, number `step`, and its checkpoint is saved."""
 
     exit_code = 130
+
+    def __init__(self, message: str, hint: str | None = None, *, step: int = 0) -> None:
+        super().__init__(message, hint)
+        self.step = step

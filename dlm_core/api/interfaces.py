@@ -85,7 +85,7 @@ class SourceReader(ABC):
 
     @abstractmethod
     def read(self, data: bytes, name: str) -> Iterator[tuple[str, str, Mapping[str, str]]]:
-        """Yield (section type, content, attributes).  Raise ValueError to have the file skipped and the reason listed."""
+        """Yield (section type, content, attributes).  Raise ValueError to have the file skipped, with the reason."""
 
 
 class MediaKind(ABC):
@@ -148,9 +148,7 @@ class OpenModel(ABC):
         """Answers in the order of the prompts, without the stop token."""
 
     @abstractmethod
-    def stream(
-        self, prompt: Sequence[Message], sampling: Sampling, adapter: str | None = "default"
-    ) -> Iterator[str]:
+    def stream(self, prompt: Sequence[Message], sampling: Sampling, adapter: str | None = "default") -> Iterator[str]:
         """One answer, piece by piece."""
 
     @abstractmethod
@@ -194,6 +192,10 @@ class Engine(ABC):
         """The base's files on this machine, fetched if need be and allowed.  Raises BaseMissingError."""
 
     @abstractmethod
+    def is_here(self, base: BaseModel) -> bool:
+        """Whether the base's files lie on this machine; quick, no network."""
+
+    @abstractmethod
     def measure(
         self, base: LocatedBase, rows: Sequence[Row], system_prompt: str | None, sequence_len: int
     ) -> list[RowSize]:
@@ -207,10 +209,11 @@ class Engine(ABC):
 
 
 class Exporter(ABC):
-    """A format that a trained adapter can be written in."""
+    """A format that a trained adapter can be written in.  `in_run`: `dlm run` writes it without being asked."""
 
     name: ClassVar[str]
     help: ClassVar[str] = ""
+    in_run: ClassVar[bool] = False
     options: ClassVar[Mapping[str, Option]] = {}
 
     def preflight(self, job: ExportJob) -> Iterable[Problem]:

@@ -1,0 +1,1 @@
+"""Core's own features, registered the way any plugin registers."""

@@ -1,0 +1,64 @@
+"""Core's own plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .. import hookimpl
+from ..api import Command, Exporter, PrecisionPolicy, Runner, SectionType, SourceReader
+
+
+@hookimpl
+def dlm_section_types() -> Iterable[SectionType]:
+    from .sections import Instruction, Prose
+
+    return [Prose(), Instruction()]
+
+
+@hookimpl
+def dlm_source_readers() -> Iterable[SourceReader]:
+    from ..sources.text import TextReader
+
+    return [TextReader()]
+
+
+@hookimpl
+def dlm_precision_policies() -> Iterable[PrecisionPolicy]:
+    from ..planning.precision import AutomaticPrecision
+
+    return [AutomaticPrecision()]
+
+
+@hookimpl
+def dlm_runners() -> Iterable[Runner]:
+    from .here import Here
+
+    return [Here()]
+
+
+@hookimpl
+def dlm_exporters() -> Iterable[Exporter]:
+    from .adapter_folder import AdapterFolder
+
+    return [AdapterFolder()]
+
+
+@hookimpl
+def dlm_commands() -> Iterable[Command]:
+    helps = {
+        "run": "check, train if anything changed, examine, export",
+        "init": "make a new document from a template",
+        "check": "report every problem of a document",
+        "plan": "say what a run would do, without doing it",
+        "train": "train and examine, without exporting",
+        "exam": "ask the document's own questions again",
+        "export": "write a trained version as GGUF and other formats",
+        "prompt": "ask the trained model one question",
+        "chat": "talk with the trained model",
+        "show": "sections, versions and runs of a document",
+        "rollback": "make an earlier version the current one",
+        "bases": "list the base models a document can name",
+        "plugins": "list plugins and what they provide",
+        "doctor": "look over this machine and installation",
+    }
+    return [Command(name, text, f"dlm_core.cli.{name}:{name}") for name, text in helps.items()]

@@ -1,0 +1,44 @@
+"""The `dlm` command: from arguments to an exit code, with every expected failure said in plain words."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of the `dlm` command; always leaves through SystemExit with the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments in (["--version"], ["-V"]):
+        from .. import __version__
+
+        print(f"dlm {__version__}")
+        raise SystemExit(0)
+    raise SystemExit(invoke(arguments))
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code."""
+    import click
+
+    from ..api import DlmError
+    from .errors import print_error
+    from .group import dlm
+
+    try:
+        result = dlm.main(args=list(arguments), prog_name="dlm", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except DlmError as error:
+        print_error(error)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,5 @@
+"""`python -m dlm_core.cli` is `dlm`."""
+
+from . import main
+
+main()

@@ -1,0 +1,80 @@
+"""`dlm chat`: a conversation with the trained model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ..api import Message, Sampling
+from ..api.interfaces import OpenModel
+from ..plugins import Plugins
+from .common import adapter_option, document_argument, version_option
+from .prompt import pick_adapter, read_sampling, sampling_options
+
+HELP = "/new forgets the conversation, /base switches the adapter off and on, /bye leaves"
+
+
+@click.command()
+@document_argument
+@sampling_options
+@version_option
+@adapter_option
+@click.pass_obj
+def chat(
+    plugins: Plugins,
+    document: Path,
+    temperature: float | None,
+    top_p: float | None,
+    seed: int,
+    max_tokens: int,
+    number: int | None,
+    adapter: str | None,
+) -> None:
+    """Talk with the model trained on DOCUMENT."""
+    from ..serving import locate_version, open_version
+
+    version, base = locate_version(document, plugins, number)
+    sampling = read_sampling(version, temperature, top_p, seed, max_tokens)
+    name = pick_adapter(version, adapter)
+    with open_version(version, base, plugins) as model:
+        if sys.stdin.isatty():
+            import readline  # noqa: F401  (gives input() history and editing)
+
+            print(f"{document.name} version {version.number} on {base.model.key}; {HELP}", file=sys.stderr)
+        _converse(model, sampling, name)
+
+
+def _converse(model: OpenModel, sampling: Sampling, name: str) -> None:
+    said: list[Message] = []
+    use: str | None = name
+    while True:
+        try:
+            line = input("> " if sys.stdin.isatty() else "").strip()
+        except (EOFError, KeyboardInterrupt):
+            return
+        match line:
+            case "":
+                continue
+            case "/bye" | "/exit" | "/quit":
+                return
+            case "/new":
+                said.clear()
+            case "/base":
+                use = None if use else name
+                print("the base alone" if use is None else f"with adapter {name}", file=sys.stderr)
+            case _ if line.startswith("/"):
+                print(HELP, file=sys.stderr)
+            case _:
+                said.append(Message.of("user", line))
+                said.append(Message.of("assistant", _answer(model, said, sampling, use)))
+
+
+def _answer(model: OpenModel, said: list[Message], sampling: Sampling, adapter: str | None) -> str:
+    pieces = []
+    for piece in model.stream(said, sampling, adapter):
+        pieces.append(piece)
+        print(piece, end="", flush=True)
+    print(flush=True)
+    return "".join(pieces)

@@ -1,0 +1,94 @@
+"""What commands share: arguments, the run's options, stopping with Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+import click
+
+from ..api import BaseModel, Control
+from ..plugins import Plugins
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+document_argument = click.argument(
+    "document", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="DOCUMENT"
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+version_option = click.option(
+    "--version", "number", type=int, metavar="N", help="A version other than the current one."
+)
+adapter_option = click.option("--adapter", metavar="NAME", help="One of the document's named adapters.")
+
+
+def training_options(command: F) -> F:
+    """The options of every command that trains."""
+    for option in reversed(
+        [
+            click.option("--resume", is_flag=True, help="Go on with the interrupted run."),
+            click.option("--force", is_flag=True, help="Train even if nothing changed."),
+            click.option(
+                "--long-rows",
+                type=click.Choice(["error", "cut", "skip"]),
+                default="error",
+                show_default=True,
+                help="What to do with questions and answers longer than training.sequence_len.",
+            ),
+            click.option(
+                "--min-exam",
+                type=click.FloatRange(0, 1),
+                metavar="SHARE",
+                help="Fail (exit code 8) when fewer of the trained questions are answered exactly.",
+            ),
+            click.option("--accept-licence", is_flag=True, help="Accept the base model's licence."),
+            click.option("--offline", is_flag=True, help="Never fetch a base model."),
+            click.option("--runner", default="here", show_default=True, metavar="NAME", help="Where training runs."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def licence_question(accepted: bool) -> Callable[[BaseModel], bool]:
+    """Ask once at a terminal; without one the answer is no unless it was given on the command line."""
+
+    def ask(base: BaseModel) -> bool:
+        if accepted:
+            return True
+        if not sys.stdin.isatty():
+            return False
+        where = f"https://huggingface.co/{base.location.removeprefix('hub:')}"
+        return click.confirm(f"{base.key} is under the licence {base.license}, see {where}. Accept it?", err=True)
+
+    return ask
+
+
+@contextmanager
+def watching(plugins: Plugins) -> Iterator[Control]:
+    """A control whose first Ctrl-C asks the run to stop after its step and whose second stops at once."""
+    stopping = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal stopping
+        if stopping:
+            raise KeyboardInterrupt
+        stopping = True
+        print("\nstopping after this step; press Ctrl-C again to stop at once", file=sys.stderr)
+
+    before = signal.signal(signal.SIGINT, stop)
+    terminated = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield Control(plugins.emit, lambda: stopping)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, terminated)
+
+
+def say_waiting(message: str) -> None:
+    print(message, file=sys.stderr)

@@ -1,0 +1,37 @@
+"""`dlm exam`: ask the document's own questions again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ..plugins import Plugins
+from .common import document_argument, json_option, version_option, watching
+from .terminal import print_json
+
+
+@click.command()
+@document_argument
+@click.option("--min-exam", type=click.FloatRange(0, 1), metavar="SHARE", help="Exit code 8 below this share.")
+@version_option
+@json_option
+@click.pass_obj
+def exam(plugins: Plugins, document: Path, min_exam: float | None, number: int | None, as_json: bool) -> None:
+    """Ask every question of DOCUMENT and report each section's loss with and without the adapter."""
+    from .. import pipeline
+    from .reporter import LiveReporter
+    from .summary import print_exam
+    from .terminal import is_live
+
+    if not as_json and is_live(sys.stderr):
+        plugins.attach(LiveReporter(), "reporter")
+    options = pipeline.Options(fetch=False, min_exam=min_exam)
+    with watching(plugins) as control:
+        outcome = pipeline.exam_again(document, plugins, options, control, number)
+    assert outcome.exam is not None
+    if as_json:
+        print_json("exam", {"version": outcome.version.number, **outcome.exam.to_json()})
+    else:
+        print_exam(outcome.exam, every=True)

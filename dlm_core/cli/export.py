@@ -1,0 +1,77 @@
+"""`dlm export`: write a trained version in other formats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..api import UsageError
+from ..plugins import Plugins
+from .common import adapter_option, document_argument, json_option, say_waiting, version_option, watching
+from .terminal import bytes_text, console, print_json
+
+
+@click.command()
+@document_argument
+@click.argument("formats", nargs=-1, metavar="[FORMAT]...")
+@click.option("-o", "options", multiple=True, metavar="NAME=VALUE", help="An option of the exporter.")
+@click.option(
+    "--to", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER", help="Write here, not in the store."
+)
+@click.option("--list", "list_formats", is_flag=True, help="List the formats and their options.")
+@version_option
+@adapter_option
+@json_option
+@click.pass_obj
+def export(
+    plugins: Plugins,
+    document: Path,
+    formats: tuple[str, ...],
+    options: tuple[str, ...],
+    to: Path | None,
+    list_formats: bool,
+    number: int | None,
+    adapter: str | None,
+    as_json: bool,
+) -> None:
+    """Write the current version of DOCUMENT in each FORMAT, checked against the original."""
+    from .. import exporting, pipeline
+    from ..store import open_store
+    from .reporter import attach_reporter
+
+    if list_formats:
+        return _list_formats(plugins, as_json)
+    exporters = exporting.choose_exporters(formats, plugins)
+    if not exporters:
+        raise UsageError("no export format is installed for this", "name one: `dlm export DOCUMENT --list`")
+    values = exporting.read_options(options, exporters)
+    with watching(plugins) as control, attach_reporter(plugins, as_json):
+        ready = pipeline.prepare(document, plugins, pipeline.Options(fetch=False), control)
+        store = open_store(ready.doc.id)
+        version = pipeline.current_version(store, number)
+        for exporter in exporters:
+            done = exporting.export_version(
+                exporter, values[exporter.name], ready, store, version, control,
+                to=to, adapter_name=adapter, on_wait=say_waiting,
+            )  # fmt: skip
+            if not as_json:
+                for artifact in done.artifacts:
+                    print(f"{artifact.path}  {bytes_text(artifact.path.stat().st_size)}")
+    return None
+
+
+def _list_formats(plugins: Plugins, as_json: bool) -> None:
+    if as_json:
+        found = {
+            name: {"help": item.help, "options": {key: option.help for key, option in item.options.items()}}
+            for name, item in plugins.exporters.items()
+        }
+        return print_json("formats", {"formats": found})
+    out = console()
+    for name, exporter in plugins.exporters.items():
+        out.print(f"[bold]{name:<12}[/] {exporter.help}")
+        for key, option in exporter.options.items():
+            choices = f" ({', '.join(option.choices)})" if option.choices else ""
+            out.print(f"  -o {key}={option.default}   {option.help}{choices}", markup=False)
+    return None

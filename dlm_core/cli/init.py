@@ -1,0 +1,57 @@
+"""`dlm init`: a new document from a template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..api import UsageError
+from ..plugins import Plugins
+from .terminal import console
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+
+
+def template_names() -> list[str]:
+    """The names of the templates, sorted."""
+    return sorted(path.stem for path in TEMPLATES.glob("*.md"))
+
+
+@click.command()
+@click.argument("document", type=click.Path(dir_okay=False, path_type=Path), required=False)
+@click.option("--base", default="tiny", show_default=True, metavar="KEY", help="The base model; see `dlm bases`.")
+@click.option("--template", default="notes", show_default=True, metavar="NAME", help="What to start from.")
+@click.option("--list-templates", is_flag=True, help="List the templates.")
+@click.option("--force", is_flag=True, help="Overwrite DOCUMENT.")
+@click.pass_obj
+def init(plugins: Plugins, document: Path | None, base: str, template: str, list_templates: bool, force: bool) -> None:
+    """Write a new DOCUMENT with a fresh id and settings that suit the base model."""
+    if list_templates:
+        return _list_templates()
+    if document is None:
+        raise UsageError("which document?", "dlm init notes.dlm")
+    if document.exists() and not force:
+        raise UsageError(f"{document} exists", "choose another name, or `--force` to overwrite it")
+    if not document.parent.is_dir():
+        raise UsageError(f"there is no folder {document.parent}", f"mkdir -p {document.parent}")
+    if template not in template_names():
+        raise UsageError(f"no template {template!r}", f"there are: {', '.join(template_names())}")
+    from ..document.new import new_document
+    from ..planning.bases import base_from_name
+    from ..store.atomic import write_file
+
+    found = base_from_name(base, plugins, document.parent)
+    body = (TEMPLATES / f"{template}.md").read_text(encoding="utf-8").partition("\n\n")[2]
+    write_file(document, new_document(found.key, found.recommended, body).encode())
+    out = console()
+    licence = f", licence {found.license}" if found.license else ""
+    out.print(f"created {document} (base {found.key}{licence})", soft_wrap=True, markup=False)
+    out.print(f"  edit it, then: dlm run {document}", soft_wrap=True, markup=False)
+    return None
+
+
+def _list_templates() -> None:
+    for name in template_names():
+        title = (TEMPLATES / f"{name}.md").read_text(encoding="utf-8").split("\n", 1)[0]
+        print(f"{name:<10} {title.removeprefix('<!-- ').removesuffix(' -->')}")

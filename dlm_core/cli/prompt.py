@@ -1,0 +1,119 @@
+"""`dlm prompt`: one question, one answer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..api import Message, Sampling, UsageError
+from ..plugins import Plugins
+from .common import adapter_option, document_argument, json_option, version_option
+from .terminal import print_json
+
+if TYPE_CHECKING:
+    from ..store import Version
+
+
+def sampling_options(command: Any) -> Any:
+    """How the next token is chosen; what is not given comes from the document's `export` block."""
+    for option in reversed(
+        [
+            click.option("--temperature", type=click.FloatRange(0, 2), help="0 is greedy."),
+            click.option("--top-p", type=click.FloatRange(0, 1, min_open=True)),
+            click.option("--seed", type=int, default=0, show_default=True),
+            click.option("--max-tokens", type=click.IntRange(1), default=256, show_default=True),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def read_sampling(
+    version: Version, temperature: float | None, top_p: float | None, seed: int, max_tokens: int
+) -> Sampling:
+    """The command line's wishes over the document's `export.default_temperature` and `default_top_p`."""
+    block = version.manifest["config"]["export"]
+    if temperature is None:
+        temperature = block.get("default_temperature") or 0.0
+    if top_p is None:
+        top_p = block.get("default_top_p") or 1.0
+    return Sampling(max_tokens, temperature, top_p, seed)
+
+
+def pick_adapter(version: Version, name: str | None) -> str:
+    """The adapter named, or the document's first.  Raises UsageError for an unknown name."""
+    names: list[str] = list(version.manifest["config"]["training"].get("adapters") or {}) or ["default"]
+    if name is None:
+        return names[0]
+    if name not in names:
+        raise UsageError(f"no adapter {name!r} in version {version.number}", f"there are: {', '.join(names)}")
+    return name
+
+
+@click.command()
+@document_argument
+@click.argument("question", required=False)
+@click.option("--stream/--no-stream", default=None, help="Show the answer as it is made (default: at a terminal).")
+@click.option("--compare-base", is_flag=True, help="Also ask the base model alone.")
+@sampling_options
+@version_option
+@adapter_option
+@json_option
+@click.pass_obj
+def prompt(
+    plugins: Plugins,
+    document: Path,
+    question: str | None,
+    stream: bool | None,
+    compare_base: bool,
+    temperature: float | None,
+    top_p: float | None,
+    seed: int,
+    max_tokens: int,
+    number: int | None,
+    adapter: str | None,
+    as_json: bool,
+) -> None:
+    """Ask the model trained on DOCUMENT one QUESTION; without one (or with -) it is read from standard input."""
+    from ..serving import locate_version, open_version
+
+    version, base = locate_version(document, plugins, number)
+    sampling = read_sampling(version, temperature, top_p, seed, max_tokens)
+    name = pick_adapter(version, adapter)
+    text = _question(question)
+    messages = (Message.of("user", text),)
+    with open_version(version, base, plugins) as model:
+        if as_json:
+            answers = {"answer": "".join(model.stream(messages, sampling, name))}
+            if compare_base:
+                answers["base_answer"] = "".join(model.stream(messages, sampling, None))
+            print_json("prompt", {"version": version.number, "adapter": name, "question": text, **answers})
+            return
+        streaming = sys.stdout.isatty() if stream is None else stream
+        if compare_base:
+            _say("base     ", model.stream(messages, sampling, None), streaming)
+            _say("adapter  ", model.stream(messages, sampling, name), streaming)
+        else:
+            _say("", model.stream(messages, sampling, name), streaming)
+
+
+def _question(given: str | None) -> str:
+    if given is None or given == "-":
+        if sys.stdin.isatty() and given is None:
+            raise UsageError("what should be asked?", 'dlm prompt DOCUMENT "your question"')
+        given = sys.stdin.read()
+    if not given.strip():
+        raise UsageError("the question is empty", 'dlm prompt DOCUMENT "your question"')
+    return given.strip()
+
+
+def _say(label: str, pieces: Any, streaming: bool) -> None:
+    print(label, end="", flush=True)
+    if not streaming:
+        pieces = ["".join(pieces)]
+    for piece in pieces:
+        print(piece, end="", flush=True)
+    print(flush=True)

@@ -1,0 +1,223 @@
+"""Tell what a run is doing: a live bar at a terminal, plain lines elsewhere, JSON lines on request."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict, is_dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from .. import hookimpl
+from ..api import Event
+from .terminal import JSON_SCHEMA, bytes_text, console, is_live, seconds_text
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from ..plugins import Plugins
+
+#: Seconds between two lines about steps where nothing moves.
+QUIET_SECONDS = 15.0
+
+
+class Reporter:
+    """Common ground of the three reporters: an observer that is also a context manager and keeps the time."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    @hookimpl
+    def dlm_event(self, event: Event) -> None:
+        handler = getattr(self, f"on_{event.kind}", None)
+        if handler:
+            handler(event.data)
+
+    def __enter__(self) -> Reporter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+class PlainReporter(Reporter):
+    """One line for each thing worth knowing; steps at most every few seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = 0.0
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def on_document(self, data: Any) -> None:
+        for warning in data["warnings"]:
+            self.say(f"{data['path']}:{warning.span.line}:{warning.span.col}: warning: {warning.message}")
+        self.say(f"document   {data['sections']} sections, {data['rows']} rows")
+
+    def on_plan(self, data: Any) -> None:
+        for line in plan_lines(data["plan"], data["base"].model.key, data["adapters"], data["settings"]):
+            self.say(line)
+
+    def on_unchanged(self, data: Any) -> None:
+        self.say(f"nothing changed since version {data['version']}: no training needed")
+
+    def on_phase(self, data: Any) -> None:
+        adapter = "" if data.get("adapter", "default") == "default" else f" of adapter {data['adapter']}"
+        self.say(f"training   phase {data['phase']}{adapter}: {data['rows']} rows, {data['steps']} steps")
+
+    def on_step(self, data: Any) -> None:
+        now = time.monotonic()
+        if now - self._said >= QUIET_SECONDS or data["step"] == data["steps"]:
+            self._said = now
+            self.say(step_line(data))
+
+    def on_eval(self, data: Any) -> None:
+        self.say(f"           epoch {data['epoch']}: validation loss {data['loss']:.3f}")
+
+    def on_exam(self, data: Any) -> None:
+        exact, asked = data["exam"].score()
+        self.say(f"exam       {exact} of {asked} trained questions answered exactly")
+
+    def on_commit(self, data: Any) -> None:
+        self.say(f"kept       version {data['version']}")
+
+    def on_export_start(self, data: Any) -> None:
+        self.say(f"exporting  {data['exporter']}")
+
+
+class LiveReporter(PlainReporter):
+    """Plain lines above one moving bar."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._console = console(sys.stderr)
+
+    def say(self, text: str) -> None:
+        head, _, tail = text.partition(" ")
+        styled = f"[bold cyan]{head}[/] {_escape(tail)}" if head.isalpha() else _escape(text)
+        self._console.print(styled, soft_wrap=True)
+
+    def on_phase(self, data: Any) -> None:
+        self._stop_bar()
+        super().on_phase(data)
+        self._start_bar(data["steps"], f"[bold cyan]{data['phase']}[/]")
+
+    def on_step(self, data: Any) -> None:
+        if self._progress is not None and self._task is not None:
+            about = f"loss {data['loss']:.3f}  {data['tokens'] / max(data['seconds'], 1e-9):,.0f} tok/s"
+            self._progress.update(self._task, completed=data["step"], total=data["steps"], about=about)
+
+    def on_phase_end(self, data: Any) -> None:
+        self._stop_bar()
+
+    def on_exam_progress(self, data: Any) -> None:
+        if self._progress is None:
+            self._start_bar(data["questions"], "[bold cyan]exam[/]")
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=data["asked"], total=data["questions"], about="questions")
+
+    def on_exam(self, data: Any) -> None:
+        self._stop_bar()
+        super().on_exam(data)
+
+    def on_export_start(self, data: Any) -> None:
+        self._stop_bar()
+        super().on_export_start(data)
+
+    def _start_bar(self, total: int, name: str) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[about]}"),
+            TimeRemainingColumn(compact=True),
+            console=self._console,
+            refresh_per_second=4,
+            transient=True,
+        )
+        self._task = self._progress.add_task(name, total=total, about="")
+        self._progress.start()
+
+    def _stop_bar(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop_bar()
+
+
+class JsonReporter(Reporter):
+    """One JSON object a line on stdout, for programs."""
+
+    @hookimpl
+    def dlm_event(self, event: Event) -> None:
+        value = {"event": event.kind, "v": JSON_SCHEMA, **{name: _plain(item) for name, item in event.data.items()}}
+        print(json.dumps(value, ensure_ascii=False, default=str), flush=True)
+
+
+def attach_reporter(plugins: Plugins, as_json: bool) -> Reporter:
+    """The reporter that suits this terminal, watching this process's events."""
+    reporter = JsonReporter() if as_json else LiveReporter() if is_live(sys.stderr) else PlainReporter()
+    plugins.attach(reporter, "reporter")
+    return reporter
+
+
+def step_line(data: Any) -> str:
+    """One line about a training step."""
+    rate = data["tokens"] / max(data["seconds"], 1e-9)
+    left = (data["steps"] - data["step"]) * data["seconds"] / max(data["step"], 1)
+    return (
+        f"           step {data['step']}/{data['steps']}  loss {data['loss']:.3f}  {rate:,.0f} tok/s  "
+        f"{seconds_text(left)} left"
+    )
+
+
+def plan_lines(plan: Any, base: str, adapters: Any, settings: Any) -> list[str]:
+    """The plan in a few lines: base, adapters, batch, steps, memory, time."""
+    kinds = ", ".join(
+        f"{'' if name == 'default' else name + ': '}{item.adapter} r{item.lora_r}" for name, item in adapters.items()
+    )
+    lines = [f"plan       {base} + {kinds}, {plan.precision.dtype} ({plan.precision.reason})"]
+    for phase in plan.phases:
+        held = f" and {phase.validation} to validate" if phase.validation else ""
+        lines.append(
+            f"           {phase.phase}: {phase.rows} rows{held}, {phase.tokens:,} tokens, "
+            f"{settings.num_epochs} epochs, {phase.steps} steps of {plan.batch.micro}×{plan.batch.accumulate} rows"
+        )
+    memory = sum(plan.memory.values())
+    lines.append(
+        f"           about {bytes_text(memory)} of {bytes_text(plan.hardware.free_memory)} free memory, "
+        f"about {seconds_text(plan.seconds)} on {plan.hardware.cores} × {plan.hardware.name}"
+    )
+    return [*lines, *(f"           line {problem.span.line}: {problem.message}" for problem in plan.problems)]
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "to_json"):
+        return value.to_json()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: _plain(item) for name, item in asdict(value).items()}
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", "\\[")

@@ -1,0 +1,33 @@
+"""`dlm rollback`: make an earlier version the current one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..api import UsageError
+from ..plugins import Plugins
+from .common import document_argument, say_waiting
+
+
+@click.command()
+@document_argument
+@click.argument("number", type=int, required=False, metavar="[VERSION]")
+@click.pass_obj
+def rollback(plugins: Plugins, document: Path, number: int | None) -> None:
+    """Make VERSION the current one; without it, the version before the current one.  Nothing is deleted."""
+    from ..document import read_document
+    from ..pipeline import current_version
+    from ..store import open_store
+
+    store = open_store(read_document(document, plugins).id)
+    current = current_version(store)
+    if number is None:
+        earlier = [version.number for version in store.versions() if version.number < current.number]
+        if not earlier:
+            raise UsageError(f"there is no version before {current.number}", f"`dlm show {document}` lists them")
+        number = max(earlier)
+    with store.writing(say_waiting) as writer:
+        version = writer.rollback(number)
+    print(f"version {version.number} is current again (it was {current.number})")

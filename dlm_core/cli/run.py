@@ -1,0 +1,88 @@
+"""`dlm run`: a document becomes a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..plugins import Plugins
+from .common import document_argument, json_option, licence_question, say_waiting, training_options, watching
+
+
+@click.command()
+@document_argument
+@training_options
+@click.option("--export", "exports", multiple=True, metavar="NAME", help="Export in this format; may be repeated.")
+@click.option("-o", "export_options", multiple=True, metavar="NAME=VALUE", help="An option of an exporter.")
+@click.option("--no-export", is_flag=True, help="Do not export.")
+@click.option("--dry-run", is_flag=True, help="Stop after the plan, like `dlm plan`.")
+@json_option
+@click.pass_obj
+def run(
+    plugins: Plugins,
+    /,
+    document: Path,
+    exports: tuple[str, ...],
+    export_options: tuple[str, ...],
+    no_export: bool,
+    dry_run: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Check DOCUMENT, train if anything changed, ask its questions, keep the version and export it."""
+    if dry_run:
+        from .plan import show_plan
+
+        return show_plan(plugins, document, options["long_rows"], as_json)
+    names = None if no_export else exports
+    return train_and_report(plugins, document, names, export_options, as_json, **options)
+
+
+def train_and_report(
+    plugins: Plugins,
+    document: Path,
+    exports: tuple[str, ...] | None,
+    export_options: tuple[str, ...],
+    as_json: bool,
+    *,
+    resume: bool,
+    force: bool,
+    long_rows: Any,
+    min_exam: float | None,
+    accept_licence: bool,
+    offline: bool,
+    runner: str,
+) -> None:
+    """Run the pipeline, then the exporters, and print the summary; `exports=None` exports nothing."""
+    from .. import exporting, pipeline
+    from .reporter import attach_reporter
+    from .summary import print_summary
+
+    reporter = attach_reporter(plugins, as_json)
+    options = pipeline.Options(
+        resume=resume,
+        force=force,
+        fetch=not offline,
+        long_rows=long_rows,
+        min_exam=min_exam,
+        runner=runner,
+        accept_licence=licence_question(accept_licence),
+        on_wait=say_waiting,
+    )
+    exporters = [] if exports is None else exporting.choose_exporters(exports, plugins)
+    values = exporting.read_options(export_options, exporters)
+    with watching(plugins) as control, reporter:
+        outcome = pipeline.run(
+            document, plugins, options, control, lambda ready: exporting.preflight(exporters, values, ready, control)
+        )
+        exported = [
+            exporting.export_version(
+                exporter, values[exporter.name], outcome.ready, outcome.store, outcome.version, control
+            )
+            for exporter in exporters
+            if outcome.trained or exports or exporter.name not in outcome.version.exports
+        ]
+    if not as_json:
+        print_summary(outcome, exported, reporter.seconds)

@@ -1,0 +1,89 @@
+"""`dlm show`: a document's sections, versions and runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..plugins import Plugins
+from .common import document_argument, json_option
+from .terminal import console, print_json
+
+
+@click.command()
+@document_argument
+@json_option
+@click.pass_obj
+def show(plugins: Plugins, document: Path, as_json: bool) -> None:
+    """Sections of DOCUMENT with how well each was learned, its versions, and its last runs."""
+    from .. import pipeline
+    from ..store import open_store
+
+    doc, rows = pipeline.check(document, plugins)
+    store = open_store(doc.id)
+    current = store.current()
+    learned = {s["section_id"]: s for s in current.manifest["exam"]["sections"]} if current else {}
+    sections = [
+        {
+            "id": section.id,
+            "line": section.span.line,
+            "type": section.type,
+            "adapter": section.adapter,
+            "rows": sum(row.section_id == section.id for row in rows),
+            "learned": learned.get(section.id),
+        }
+        for section in doc.sections
+    ]
+    versions = [_version_json(version, current) for version in store.versions()]
+    runs = [dict(run) for run in store.runs.list()][-10:]
+    about = {"document": str(document), "dlm_id": doc.id, "base_model": doc.base_model, "store": str(store.root)}
+    if as_json:
+        print_json("show", {**about, "sections": sections, "versions": versions, "runs": runs})
+        return
+    _print(about, sections, versions, runs)
+
+
+def _version_json(version: Any, current: Any) -> dict[str, Any]:
+    manifest = version.manifest
+    return {
+        "number": version.number,
+        "current": current is not None and version.number == current.number,
+        "created": version.created,
+        "exact": manifest["exact"],
+        "asked": manifest["asked"],
+        "base": manifest["base"]["key"],
+        "adapter": str(version.adapter),
+    }
+
+
+def _print(about: dict[str, Any], sections: list[Any], versions: list[Any], runs: list[Any]) -> None:
+    from rich.table import Table
+
+    from .summary import MARKS
+
+    out = console()
+    out.print(f"[bold]{about['document']}[/]  {about['dlm_id']}  on {about['base_model']}", soft_wrap=True)
+    out.print(f"store {about['store']}", style="dim", soft_wrap=True)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(1, 2, 0, 0), collapse_padding=True)
+    for name in ("line", "section", "rows", "before", "after", "learned"):
+        table.add_column(name, justify="left" if name in ("section", "learned") else "right")
+    for item in sections:
+        seen = item["learned"]
+        tag = f"::{item['type']}{'#' + item['adapter'] if item['adapter'] else ''}::"
+        losses = (f"{seen['before']:.2f}", f"{seen['after']:.2f}") if seen else ("", "")
+        verdict = MARKS[seen["verdict"]] if seen else "[dim]new or only asked[/]"
+        table.add_row(str(item["line"]), tag, str(item["rows"]), *losses, verdict)
+    out.print(table)
+    for version in versions:
+        mark = "[green]*[/]" if version["current"] else " "
+        out.print(
+            f"{mark} version {version['number']}  {version['created']}  exam {version['exact']}/{version['asked']}"
+        )
+    if not versions:
+        out.print(f"never trained; train it: dlm run {about['document']}", style="dim", soft_wrap=True)
+    for run in runs[-5:]:
+        out.print(
+            f"  run {run['id']}  {run['state']}  {run['started']}  {run['reason'] or ''}", style="dim", soft_wrap=True
+        )

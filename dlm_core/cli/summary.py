@@ -1,0 +1,114 @@
+"""The summary that ends a run: what was learned, where it lies, what to type next."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .terminal import bytes_text, console, seconds_text
+
+if TYPE_CHECKING:
+    from ..exam import Exam
+    from ..exam.result import Side, Verdict
+    from ..exporting import Exported
+    from ..pipeline import Outcome
+
+SIDES: dict[Side, str] = {
+    "trained": "trained questions answered exactly",
+    "exam": "!exam questions, never trained",
+    "validation": "held out for validation, not trained",
+}
+MARKS: dict[Verdict, str] = {
+    "well": "[green]well[/]",
+    "partly": "[yellow]partly[/]",
+    "not": "[red]not[/]",
+    "worse": "[red]worse[/]",
+}
+
+
+def print_summary(outcome: Outcome, exported: Sequence[Exported], seconds: float) -> None:
+    """On stdout, in a dozen lines."""
+    out = console()
+    name = shlex.quote(str(outcome.ready.doc.path))
+    if outcome.exam:
+        print_exam(outcome.exam)
+    took = f" in {seconds_text(seconds)}" if outcome.trained else ", already trained"
+    out.print(f"\n[bold]version {outcome.version.number}[/] of {outcome.ready.doc.path.name}{took}")
+    out.print(f"  adapter  {outcome.version.adapter}", soft_wrap=True)
+    for item in exported:
+        for artifact in item.artifacts:
+            size = bytes_text(artifact.path.stat().st_size)
+            out.print(f"  {item.exporter:<8} {artifact.path}  [dim]{size}{_about(artifact.details)}[/]", soft_wrap=True)
+    question = next((row for row in outcome.ready.train if row.question), None)
+    example = question.question[-1].text.split("\n")[0] if question and question.question else "Hello"
+    out.print("\nwhat next", style="bold")
+    out.print(f"  dlm prompt {name} {shlex.quote(example)}", soft_wrap=True, markup=False)
+    out.print(f"  edit {outcome.ready.doc.path.name} and `dlm run {name}` again", soft_wrap=True, markup=False)
+
+
+def print_exam(exam: Exam, every: bool = False) -> None:
+    """Scores, sections by verdict, and what was not learned; `every` lists all sections."""
+    out = console()
+    out.print("\nexam", style="bold")
+    for side, text in SIDES.items():
+        exact, asked = exam.score(side)
+        if asked:
+            out.print(f"  {text:<37}{_share(exact, asked)}")
+    verdicts = Counter(section.verdict for section in exam.sections if section.trained)
+    counts = ", ".join(f"{verdicts[verdict]} {mark}" for verdict, mark in MARKS.items() if verdicts[verdict])
+    out.print(f"  sections learned                     {counts}")
+    change = exam.neutral_after / exam.neutral_before - 1 if exam.neutral_before else 0.0
+    out.print(
+        f"  loss on text that is not in it       {exam.neutral_before:.2f} → {exam.neutral_after:.2f} ({change:+.0%})"
+    )
+    _print_sections(exam, every)
+    missed = [answer for answer in exam.answers if not answer.exact and answer.side == "trained"]
+    for answer in missed[:5]:
+        out.print(f"  [red]✗[/] line {answer.line}: {_cut(answer.question)}", soft_wrap=True, highlight=False)
+        out.print(f"      expected {_cut(answer.expected)}", soft_wrap=True, markup=False)
+        out.print(f"      answered {_cut(answer.answer)}", soft_wrap=True, markup=False)
+
+
+def _print_sections(exam: Exam, every: bool) -> None:
+    from rich.table import Table
+
+    shown = [section for section in exam.sections if every or (section.trained and section.verdict != "well")]
+    if not shown:
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for column, justify in (
+        ("  line", "right"),
+        ("section", "left"),
+        ("tokens", "right"),
+        ("before", "right"),
+        ("after", "right"),
+        ("learned", "left"),
+    ):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for section in shown if every else shown[:10]:
+        table.add_row(
+            str(section.line),
+            f"::{section.type}:: {_cut(section.title, 40)}".replace("[", "\\["),
+            str(section.tokens),
+            f"{section.before:.2f}",
+            f"{section.after:.2f}",
+            MARKS[section.verdict] if section.trained else "[dim]held out[/]",
+        )
+    console().print(table)
+
+
+def _share(exact: int, asked: int) -> str:
+    style = "green" if exact == asked else "yellow"
+    return f"[{style}]{exact} of {asked}[/]"
+
+
+def _cut(text: str, width: int = 90) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= width else flat[: width - 1] + "…"
+
+
+def _about(details: object) -> str:
+    summary = details.get("summary") if isinstance(details, dict) else None
+    return f" · {summary}" if summary else ""

@@ -1,0 +1,104 @@
+"""What an exam found.  Losses are nats a token."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Verdict = Literal["well", "partly", "not", "worse"]
+Side = Literal["trained", "validation", "exam"]
+
+
+def verdict(before: float, after: float) -> Verdict:
+    """well: the loss fell by 60 % or below 0.5; partly: by 20 %; worse: it rose; not: anything else."""
+    if after > before:
+        return "worse"
+    fallen = (before - after) / before if before else 0.0
+    if fallen >= 0.6 or after < 0.5:
+        return "well"
+    return "partly" if fallen >= 0.2 else "not"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One question of the document and what the model said."""
+
+    line: int
+    section_id: str
+    index: int
+    side: Side
+    adapter: str
+    question: str
+    expected: str
+    answer: str
+
+    @property
+    def exact(self) -> bool:
+        return self.answer.strip() == self.expected.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class SectionResult:
+    """One section's loss over the tokens that training labels, before and after."""
+
+    section_id: str
+    type: str
+    line: int
+    title: str
+    tokens: int
+    before: float
+    after: float
+    trained: bool
+
+    @property
+    def verdict(self) -> Verdict:
+        return verdict(self.before, self.after)
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """All answers, all sections, and the loss on text that is not in the document."""
+
+    answers: tuple[Answer, ...]
+    sections: tuple[SectionResult, ...]
+    neutral_before: float
+    neutral_after: float
+    seconds: float = 0.0
+
+    def score(self, side: Side = "trained") -> tuple[int, int]:
+        """Exact answers and questions asked on one side."""
+        asked = [answer for answer in self.answers if answer.side == side]
+        return sum(answer.exact for answer in asked), len(asked)
+
+    @property
+    def share(self) -> float:
+        """The share of trained questions answered exactly; 1 when there are none."""
+        exact, asked = self.score()
+        return exact / asked if asked else 1.0
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the adapter made no difference to any section: it is as good as the base alone."""
+        return bool(self.sections) and all(section.before == section.after for section in self.sections)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "answers": [{**asdict(answer), "exact": answer.exact} for answer in self.answers],
+            "sections": [{**asdict(section), "verdict": section.verdict} for section in self.sections],
+            "neutral_before": self.neutral_before,
+            "neutral_after": self.neutral_after,
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Exam:
+        def without(item: dict[str, Any], key: str) -> dict[str, Any]:
+            return {name: inner for name, inner in item.items() if name != key}
+
+        return cls(
+            tuple(Answer(**without(answer, "exact")) for answer in value["answers"]),
+            tuple(SectionResult(**without(section, "verdict")) for section in value["sections"]),
+            value["neutral_before"],
+            value["neutral_after"],
+            value["seconds"],
+        )

@@ -1,0 +1,151 @@
+"""Write a version in other formats: choose exporters, ask them what stands in the way, keep what they wrote."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .api import (
+    Artifact,
+    Control,
+    DocumentError,
+    Exporter,
+    ExportFailedError,
+    ExportJob,
+    OpenModel,
+    UsageError,
+)
+from .pipeline import Ready
+from .plugins import Plugins
+from .store import Store, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What one exporter left, and where it lies now."""
+
+    exporter: str
+    folder: Path
+    artifacts: tuple[Artifact, ...]
+
+
+def choose_exporters(names: Sequence[str], plugins: Plugins) -> list[Exporter]:
+    """The exporters named, or those that belong to every run.  Raises PluginMissingError for an unknown name."""
+    if names:
+        return [plugins.get(plugins.exporters, name) for name in dict.fromkeys(names)]
+    return [exporter for exporter in plugins.exporters.values() if exporter.in_run]
+
+
+def read_options(given: Sequence[str], exporters: Sequence[Exporter]) -> dict[str, dict[str, str]]:
+    """`NAME=VALUE` pairs for every exporter that has such an option.  Raises UsageError for anything else."""
+    values = {
+        exporter.name: {name: option.default for name, option in exporter.options.items()} for exporter in exporters
+    }
+    known = sorted({name for exporter in exporters for name in exporter.options})
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        takers = [exporter for exporter in exporters if name in exporter.options]
+        if not equals or not takers:
+            raise UsageError(
+                f"no export option {name!r}", f"known here: {', '.join(known) or 'none'}; write NAME=VALUE"
+            )
+        for exporter in takers:
+            choices = exporter.options[name].choices
+            if choices and not set(value.split(",")) <= set(choices):
+                raise UsageError(f"export option {name} cannot be {value!r}", f"one of: {', '.join(choices)}")
+            values[exporter.name][name] = value
+    return values
+
+
+def export_job(
+    ready: Ready,
+    adapter: Path,
+    version: int,
+    out: Path,
+    options: Mapping[str, str],
+    control: Control,
+    adapter_name: str | None = None,
+) -> ExportJob:
+    """The job for one exporter; `adapter` is a version's folder of adapters."""
+    name = adapter_name or next(iter(ready.adapters))
+    if name not in ready.adapters:
+        raise UsageError(f"no adapter {name!r} in this document", f"there are: {', '.join(ready.adapters)}")
+
+    def open_model() -> OpenModel:
+        return ready.engine.open(ready.base, adapter, ready.precision, ready.doc.system_prompt)
+
+    return ExportJob(
+        name=ready.doc.path.stem,
+        dlm_id=ready.doc.id,
+        version=version,
+        base=ready.base,
+        adapter=adapter / name,
+        rows=ready.rows,
+        system_prompt=ready.doc.system_prompt,
+        config=ready.doc.config,
+        options=options,
+        out=out,
+        open=open_model,
+        control=control,
+    )
+
+
+def preflight(
+    exporters: Sequence[Exporter], options: Mapping[str, Mapping[str, str]], ready: Ready, control: Control
+) -> None:
+    """Ask every exporter, before training, what stands in its way.  Raises DocumentError."""
+    nowhere = Path("/nonexistent")
+    for exporter in exporters:
+        job = export_job(ready, nowhere, 0, nowhere, options[exporter.name], control)
+        problems = list(exporter.preflight(job))
+        if any(problem.severity == "error" for problem in problems):
+            raise DocumentError(ready.doc.path, [replace(p, message=f"{exporter.name}: {p.message}") for p in problems])
+
+
+def export_version(
+    exporter: Exporter,
+    options: Mapping[str, str],
+    ready: Ready,
+    store: Store,
+    version: Version,
+    control: Control,
+    *,
+    to: Path | None = None,
+    adapter_name: str | None = None,
+    on_wait: Callable[[str], None] = lambda message: None,
+) -> Exported:
+    """Run one exporter in a scratch folder and keep the result whole, in the store or in `to`.
+
+    Raises ExportFailedError when the exporter's own check fails; nothing of it stays then.
+    """
+    control.emit("export_start", exporter=exporter.name, version=version.number)
+    with store.writing(on_wait) as writer:
+        out = writer.scratch(exporter.name)
+        job = export_job(ready, version.adapter, version.number, out, options, control, adapter_name)
+        _refuse(exporter, job, ready)
+        artifacts = tuple(exporter.export(job))
+        if not artifacts:
+            raise ExportFailedError(f"the exporter {exporter.name} wrote nothing")
+        folder = writer.keep_export(version.number, exporter.name, out) if to is None else _move(out, to)
+    moved = tuple(replace(artifact, path=folder / artifact.path.relative_to(out)) for artifact in artifacts)
+    control.emit("export", exporter=exporter.name, folder=str(folder), artifacts=moved)
+    return Exported(exporter.name, folder, moved)
+
+
+def _refuse(exporter: Exporter, job: ExportJob, ready: Ready) -> None:
+    problems = [problem for problem in exporter.preflight(job) if problem.severity == "error"]
+    if problems:
+        raise DocumentError(ready.doc.path, problems)
+
+
+def _move(out: Path, to: Path) -> Path:
+    to.mkdir(parents=True, exist_ok=True)
+    for source in sorted(path for path in out.rglob("*") if path.is_file()):
+        target = to / source.relative_to(out)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(target.name + ".part")
+        shutil.move(source, part)
+        part.replace(target)
+    return to

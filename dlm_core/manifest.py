@@ -1,0 +1,144 @@
+"""What a version is made of: written before training, sealed after it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from .api import AdapterSettings, Document, LocatedBase, Plan, Row, TrainingSettings
+from .exam import Exam
+from .plugins import Plugins
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a value's canonical JSON, 64 hex digits."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+#: Parts of `training` that show in the rows, or nowhere.
+_NOT_IN_THE_BITS = frozenset({"sources", "sources_policy", "cache"})
+
+
+def fingerprint(
+    doc: Document,
+    train: Sequence[Row],
+    validation: Sequence[Row],
+    base: LocatedBase,
+    adapters: Mapping[str, AdapterSettings],
+    settings: TrainingSettings,
+    plan: Plan,
+    long_rows: str,
+) -> dict[str, str]:
+    """Everything that decides the bits of an adapter, part by part, so that a change can be named."""
+    training = {name: value for name, value in doc.config["training"].items() if name not in _NOT_IN_THE_BITS}
+    return {
+        "training rows": digest([[row.key, row.adapters] for row in train]),
+        "validation rows": digest([[row.key, row.adapters] for row in validation]),
+        "base model": base.sha256,
+        "system prompt": digest(doc.system_prompt),
+        "training settings": digest([training, asdict(settings)]),
+        "adapters": digest({name: asdict(value) for name, value in adapters.items()}),
+        "precision": digest([plan.precision.dtype, plan.precision.quant]),
+        "batch": digest(asdict(plan.batch)),
+        "phases": digest([phase.phase for phase in plan.phases]),
+        "long rows": long_rows,
+    }
+
+
+def whats_different(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """The names of the parts that differ."""
+    return [name for name in new if old.get(name) != new[name]]
+
+
+def write_manifest(
+    doc: Document,
+    rows: Sequence[Row],
+    base: LocatedBase,
+    plan: Plan,
+    marks: Mapping[str, str],
+    plugins: Plugins,
+) -> dict[str, Any]:
+    """What is known before training."""
+    return {
+        "manifest": 1,
+        "document": {"path": str(doc.path), "sha256": doc.sha256, "dlm_id": doc.id},
+        "sections": [section.id for section in doc.sections],
+        "rows": [row.key for row in rows],
+        "base": {
+            "key": base.model.key,
+            "location": base.model.location if base.model.location.startswith("hub:") else "folder",
+            "revision": base.model.revision,
+            "sha256": base.sha256,
+        },
+        "config": dict(doc.config),
+        "fingerprint": dict(marks),
+        "plan": {
+            "batch": asdict(plan.batch),
+            "precision": asdict(plan.precision),
+            "steps": plan.steps,
+            "seconds": plan.seconds,
+            "memory": dict(plan.memory),
+            "choices": [asdict(choice) for choice in plan.choices],
+        },
+        "versions": library_versions(plugins),
+    }
+
+
+def seal(metrics: Mapping[str, float], exam: Exam) -> dict[str, Any]:
+    """What training added."""
+    exact, asked = exam.score()
+    return {"metrics": dict(metrics), "exam": exam.to_json(), "exact": exact, "asked": asked}
+
+
+def exam_rows(exam: Exam) -> list[dict[str, Any]]:
+    """The exam as rows of the runs database: one for each question and one for each section."""
+    answers = [
+        {
+            "row": f"{answer.section_id}:{answer.index}",
+            "section": answer.section_id,
+            "role": answer.side,
+            "question": answer.question,
+            "expected": answer.expected,
+            "answer": answer.answer,
+            "exact": answer.exact,
+            "line": answer.line,
+        }
+        for answer in exam.answers
+    ]
+    sections = [
+        {
+            "row": section.section_id,
+            "section": section.section_id,
+            "role": "section",
+            "loss_before": section.before,
+            "loss_after": section.after,
+            "verdict": section.verdict,
+            "line": section.line,
+            "tokens": section.tokens,
+        }
+        for section in exam.sections
+    ]
+    return [*answers, *sections]
+
+
+def library_versions(plugins: Plugins) -> dict[str, str]:
+    """Versions of every active plugin's distribution and of what those distributions require."""
+    import re
+    from importlib.metadata import PackageNotFoundError, requires, version
+
+    found = plugins.versions()
+    for dist in list(found):
+        try:
+            needs = requires(dist) or []
+        except PackageNotFoundError:
+            continue
+        for need in needs:
+            name = re.split(r"[^A-Za-z0-9._-]", need, maxsplit=1)[0]
+            try:
+                found.setdefault(name, version(name))
+            except PackageNotFoundError:
+                continue
+    return dict(sorted(found.items()))

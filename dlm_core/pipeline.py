@@ -1,0 +1,314 @@
+"""What `dlm run` does, from top to bottom: one function a stage, values flow one way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .api import (
+    AdapterSettings,
+    BaseMissingError,
+    BaseModel,
+    Control,
+    Document,
+    DocumentError,
+    Engine,
+    Event,
+    InterruptedRunError,
+    LocatedBase,
+    NotLearnedError,
+    Plan,
+    Precision,
+    Row,
+    RunFailedError,
+    Trainer,
+    TrainingSettings,
+    TrainJob,
+    UsageError,
+)
+from .api.jobs import LongRows
+from .document import build_rows, read_document, split_rows
+from .document.settings import adapter_settings, training_settings
+from .exam import Exam, examine
+from .manifest import exam_rows, fingerprint, seal, whats_different, write_manifest
+from .planning.bases import find_base, find_engine
+from .planning.hardware import read_hardware
+from .planning.plan import (
+    PhaseWork,
+    assign_rows,
+    choose_precision,
+    make_plan,
+    measure_work,
+    order_phases,
+    refuse_before_download,
+)
+from .plugins import Plugins
+from .sources import gather
+from .store import Store, Version, open_store
+from .store.licences import accept, is_accepted
+from .store.writer import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line may ask of a run beyond the document itself."""
+
+    resume: bool = False
+    force: bool = False
+    fetch: bool = True
+    long_rows: LongRows = "error"
+    min_exam: float | None = None
+    runner: str = "here"
+    accept_licence: Callable[[BaseModel], bool] = lambda base: False
+    on_wait: Callable[[str], None] = lambda message: None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Everything known before a weight is loaded."""
+
+    doc: Document
+    base: LocatedBase
+    engine: Engine
+    precision: Precision
+    adapters: Mapping[str, AdapterSettings]
+    settings: TrainingSettings
+    train: tuple[Row, ...]
+    validation: tuple[Row, ...]
+    exam_only: tuple[Row, ...]
+    work: tuple[PhaseWork, ...]
+    plan: Plan
+    fingerprint: Mapping[str, str]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return (*self.train, *self.validation, *self.exam_only)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run left: the current version, whether it was trained now, and its exam."""
+
+    ready: Ready
+    store: Store
+    version: Version
+    trained: bool
+    exam: Exam | None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+def check(path: Path, plugins: Plugins) -> tuple[Document, tuple[Row, ...]]:
+    """Parse and build rows; raises DocumentError with every problem found."""
+    doc = read_document(path, plugins)
+    gathered = gather(doc, plugins)
+    rows = build_rows(doc, gathered.sections, plugins)
+    return replace(doc, warnings=(*doc.warnings, *gathered.warnings)), rows
+
+
+def prepare(path: Path, plugins: Plugins, options: Options, control: Control) -> Ready:
+    """discover → parse → gather → build → plan.  Loads no weight and imports no torch."""
+    doc, rows = check(path, plugins)
+    control.emit("document", path=str(path), sections=len(doc.sections), rows=len(rows), warnings=doc.warnings)
+    base_model = find_base(doc, plugins)
+    engine = find_engine(base_model, plugins)
+    hardware = read_hardware()
+    precision = choose_precision(hardware, base_model, doc, plugins)
+    refuse_before_download(base_model, hardware, precision)
+    settings, adapters = training_settings(doc), adapter_settings(doc)
+    train, validation, exam_only = split_rows(rows, settings.seed)
+    assigned = _assign(doc, base_model, train, validation, plugins)
+    _ask_licence(base_model, options)
+    base = engine.locate(base_model, fetch=options.fetch)
+    work = tuple(measure_work(assigned, base, engine, doc, settings))
+    plan = make_plan(doc, work, base, hardware, precision, adapters, settings, options.long_rows)
+    if refused := [problem for problem in plan.problems if problem.severity == "error"]:
+        raise DocumentError(doc.path, refused)
+    marks = fingerprint(doc, train, validation, base, adapters, settings, plan, options.long_rows)
+    ready = Ready(doc, base, engine, precision, adapters, settings, train, validation, exam_only, work, plan, marks)
+    control.emit("plan", plan=plan, base=base, adapters=adapters, settings=settings)
+    return ready
+
+
+def run(
+    path: Path,
+    plugins: Plugins,
+    options: Options,
+    control: Control,
+    before_training: Callable[[Ready], None] = lambda ready: None,
+) -> Outcome:
+    """Train if anything changed, examine, commit.  Raises DlmError; the version before stays current."""
+    ready = prepare(path, plugins, options, control)
+    before_training(ready)
+    store = open_store(ready.doc.id)
+    current = store.current()
+    if current and not options.force and not options.resume and not _changed(ready, current):
+        control.emit("unchanged", version=current.number)
+        return Outcome(ready, store, current, False, None)
+    return _train_and_commit(ready, store, plugins, options, control)
+
+
+def exam_again(path: Path, plugins: Plugins, options: Options, control: Control, number: int | None = None) -> Outcome:
+    """Ask the document's questions of a version that is already there."""
+    ready = prepare(path, plugins, options, control)
+    store = open_store(ready.doc.id)
+    version = current_version(store, number)
+    exam = _examine(ready, version.adapter, control)
+    _hold_to(exam, options.min_exam)
+    return Outcome(ready, store, version, False, exam)
+
+
+def current_version(store: Store, number: int | None = None) -> Version:
+    """A version by number, or the current one.  Raises UsageError when there is none."""
+    version = store.version(number) if number is not None else store.current()
+    if version is None:
+        raise UsageError("this document has no trained version yet", "train it first: `dlm run DOCUMENT`")
+    return version
+
+
+# -- stages -----------------------------------------------------------------------------------------
+
+
+def _assign(
+    doc: Document, base: BaseModel, train: tuple[Row, ...], validation: tuple[Row, ...], plugins: Plugins
+) -> list[tuple[Trainer, tuple[Row, ...], tuple[Row, ...]]]:
+    phases = order_phases(plugins.trainers.values(), doc, train)
+    assigned, problems = assign_rows(phases, train, validation)
+    for trainer, rows, _ in assigned:
+        problems += trainer.problems(doc, rows, base)
+    if problems:
+        if hint := plugins.hint("trainer", "sft"):
+            problems = [replace(problem, hint=problem.hint or hint.text, code=hint.code) for problem in problems]
+        raise DocumentError(doc.path, problems)
+    if not train:
+        raise UsageError(f"{doc.path} has nothing to train on", "write some prose or an ::instruction:: section")
+    return assigned
+
+
+def _ask_licence(base: BaseModel, options: Options) -> None:
+    if not base.gated or is_accepted(base.key, base.license):
+        return
+    if not options.accept_licence(base):
+        raise BaseMissingError(
+            f"{base.key} is under the licence {base.license}, which has not been accepted here",
+            "read it, then run again with `--accept-licence`",
+        )
+    accept(base.key, base.license)
+
+
+def _changed(ready: Ready, current: Version) -> bool:
+    return bool(whats_different(current.manifest.get("fingerprint", {}), ready.fingerprint))
+
+
+def _train_and_commit(ready: Ready, store: Store, plugins: Plugins, options: Options, control: Control) -> Outcome:
+    manifest = write_manifest(ready.doc, ready.rows, ready.base, ready.plan, ready.fingerprint, plugins)
+    with store.writing(options.on_wait) as writer:
+        run = writer.resume(_resumable(ready, store)) if options.resume else writer.begin(manifest)
+        watched = Control(partial(_record_and_tell, run, control), control.stop_requested)
+        watched.emit("run", run=run.id, resumed=options.resume)
+        try:
+            metrics, adapter = _train(ready, plugins, options, watched, run.out, run.work)
+            kept = run.keep(adapter)
+            exam = _examine(ready, kept.path, watched)
+            watched.emit("exam", exam=exam)
+            _hold_to(exam, options.min_exam)
+            version = run.commit(kept, seal(metrics, exam))
+        except InterruptedRunError as error:
+            run.interrupt(error.step)
+            raise
+        except BaseException as error:
+            run.fail(f"{type(error).__name__}: {error}")
+            raise
+    control.emit("commit", version=version.number, adapter=str(version.adapter))
+    return Outcome(ready, store, version, True, exam, metrics)
+
+
+def _record_and_tell(run: Run, control: Control, event: Event) -> None:
+    data = event.data
+    if event.kind == "step":
+        run.record("step", **data)
+    elif event.kind == "eval":
+        run.record("eval", **data)
+    elif event.kind == "exam":
+        run.record("exam", rows=exam_rows(data["exam"]))
+    control.tell(event)
+
+
+def _resumable(ready: Ready, store: Store) -> Any:
+    interrupted = store.interrupted()
+    if interrupted is None:
+        raise UsageError("there is no interrupted run to resume", "start one: `dlm run DOCUMENT`")
+    changed = whats_different(interrupted.manifest.get("fingerprint", {}), ready.fingerprint)
+    if changed:
+        raise RunFailedError(
+            f"the interrupted run cannot go on: {', '.join(changed)} changed since it started",
+            "undo the change, or start over without `--resume`",
+        )
+    return interrupted
+
+
+def _train(
+    ready: Ready, plugins: Plugins, options: Options, control: Control, out: Path, work: Path
+) -> tuple[dict[str, float], Path]:
+    """Every phase in order, each starting from the adapter the one before left."""
+    runner = plugins.get(plugins.runners, options.runner)
+    start: Path | None = None
+    metrics: dict[str, float] = {}
+    for phase in ready.work:
+        name = phase.trainer.phase
+        job = TrainJob(
+            phase=name,
+            base=ready.base,
+            rows=phase.rows,
+            validation=phase.validation,
+            adapters=ready.adapters,
+            settings=ready.settings,
+            precision=ready.precision,
+            batch=ready.plan.batch,
+            system_prompt=ready.doc.system_prompt,
+            config=ready.doc.config,
+            start=start,
+            out=out / name,
+            work=work / name,
+            resume=options.resume,
+            long_rows=options.long_rows,
+            fingerprint=ready.fingerprint,
+            control=control,
+        )
+        result = _run_phase(runner, phase.trainer, job, plugins)
+        start = result.adapter
+        metrics |= {f"{name}.{key}": value for key, value in result.metrics.items()}
+    if start is None:
+        raise RunFailedError("no phase had anything to train")
+    return metrics, start
+
+
+def _run_phase(runner: Any, trainer: Trainer, job: TrainJob, plugins: Plugins) -> Any:
+    job.out.mkdir(parents=True, exist_ok=True)
+    job.work.mkdir(parents=True, exist_ok=True)
+    try:
+        return runner.run(trainer, job)
+    except BaseException as error:
+        error.add_note(f"in phase {trainer.phase!r} of plugin {plugins.trainers.owner(trainer.phase).label}")
+        raise
+
+
+def _examine(ready: Ready, adapter: Path, control: Control) -> Exam:
+    with ready.engine.open(ready.base, adapter, ready.precision, ready.doc.system_prompt) as model:
+        return examine(model, ready.train, ready.validation, ready.exam_only, control)
+
+
+def _hold_to(exam: Exam, least: float | None) -> None:
+    if exam.unchanged:
+        raise NotLearnedError(
+            "training changed nothing: the adapter answers like the base", "raise `training.learning_rate`"
+        )
+    if least is None or exam.share >= least:
+        return
+    exact, asked = exam.score()
+    raise NotLearnedError(
+        f"the exam found {exact} of {asked} trained questions answered exactly, less than --min-exam {least:g}",
+        "raise `training.num_epochs` or `training.lora_r`; the version before stays current",
+    )

@@ -1,0 +1,1 @@
+"""Planning: what will happen, before it happens.  Nothing here imports torch."""

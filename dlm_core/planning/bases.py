@@ -1,0 +1,48 @@
+"""From `base_model` in a document to a base model and the engine that runs it."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from ..api import BaseMissingError, BaseModel, Document, DocumentError, Engine, PluginMissingError, Problem
+from ..plugins import Plugins
+
+
+def find_base(doc: Document, plugins: Plugins) -> BaseModel:
+    """The base that the document names.  Raises DocumentError at its line, or PluginMissingError."""
+    name = doc.base_model
+    try:
+        return base_from_name(name, plugins, doc.path.parent)
+    except PluginMissingError as error:
+        problem = Problem(doc.where("base_model"), f"base_model: {error.message}", error.hint, code="DLM0130")
+        if plugins.hint("base model", name):
+            raise PluginMissingError(problem.render(doc.path), None) from None
+        raise DocumentError(doc.path, [problem]) from None
+
+
+def base_from_name(name: str, plugins: Plugins, folder: Path) -> BaseModel:
+    """A registry key, `hf:org/name[@revision]`, or a folder.  Raises PluginMissingError for an unknown key."""
+    if name in plugins.base_models:
+        return plugins.base_models[name]
+    if name.startswith("hf:"):
+        repo, _, revision = name[3:].partition("@")
+        return BaseModel(name, f"hub:{repo}", revision)
+    if name.startswith((".", "/", "~")):
+        path = (folder / Path(name).expanduser()).resolve()
+        if not path.is_dir():
+            raise BaseMissingError(f"the base model folder {path} does not exist", "point `base_model` at a folder")
+        return BaseModel(name, str(path))
+    hint = plugins.hint("base model", name)
+    close = difflib.get_close_matches(name, list(plugins.base_models), 1)
+    text = hint.text if hint else f"did you mean `{close[0]}`?" if close else "`dlm bases` lists the known ones"
+    raise PluginMissingError(f"no base model {name!r}", text)
+
+
+def find_engine(base: BaseModel, plugins: Plugins) -> Engine:
+    """The first engine, by name, that can run this base."""
+    for engine in plugins.engines.values():
+        if engine.can(base):
+            return engine
+    hint = plugins.hint("engine", "hf")
+    raise PluginMissingError(f"no engine here can run the base model {base.key!r}", hint.text if hint else None)

@@ -1,0 +1,214 @@
+"""Make the plan: phases in order, batch, memory, time, and everything that stands in the way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+
+from ..api import (
+    AdapterSettings,
+    BaseModel,
+    Batch,
+    Choice,
+    Document,
+    DoesNotFitError,
+    Engine,
+    Hardware,
+    LocatedBase,
+    PhasePlan,
+    Plan,
+    Precision,
+    Problem,
+    Row,
+    RowSize,
+    Trainer,
+    TrainingSettings,
+)
+from ..api.jobs import LongRows
+from ..plugins import Plugins
+from .memory import BYTES, QUANT_BITS, memory_parts, seconds
+
+#: Rows in one optimizer step when the document leaves it to us.
+ROWS_A_STEP = 8
+
+#: The part of the free memory that a plan may use.
+MEMORY_SHARE = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseWork:
+    """One phase with the rows it trains on and those it only measures, and their sizes in the same order."""
+
+    trainer: Trainer
+    rows: tuple[Row, ...]
+    validation: tuple[Row, ...]
+    sizes: tuple[RowSize, ...]
+
+
+def choose_precision(hardware: Hardware, base: BaseModel, doc: Document, plugins: Plugins) -> Precision:
+    """Ask the policies, highest rank first."""
+    for policy in sorted(plugins.precision_policies.values(), key=lambda policy: (-policy.rank, policy.name)):
+        if (precision := policy.decide(hardware, base, doc)) is not None:
+            return precision
+    raise LookupError("core's own precision policy always decides")
+
+
+def order_phases(trainers: Iterable[Trainer], doc: Document, rows: Sequence[Row]) -> list[Trainer]:
+    """The wanted phases, each behind those it names in `after`; by name where nothing is said."""
+    wanted = {trainer.phase: trainer for trainer in trainers if trainer.wanted(doc, rows)}
+    sorter = TopologicalSorter({name: sorted(set(t.after) & set(wanted)) for name, t in sorted(wanted.items())})
+    return [wanted[name] for name in sorter.static_order()]
+
+
+def assign_rows(
+    phases: Sequence[Trainer], train: Sequence[Row], validation: Sequence[Row]
+) -> tuple[list[tuple[Trainer, tuple[Row, ...], tuple[Row, ...]]], list[Problem]]:
+    """Give each phase the rows whose kind it consumes; a row nobody takes is a problem at its line."""
+    work = []
+    for trainer in phases:
+        mine = tuple(row for row in train if row.kind in trainer.consumes)
+        theirs = tuple(row for row in validation if row.kind in trainer.consumes)
+        if mine:
+            work.append((trainer, mine, theirs))
+    taken = {kind for trainer in phases for kind in trainer.consumes}
+    orphans = [row for row in (*train, *validation) if row.kind not in taken]
+    message = "no installed trainer takes {!r} rows"
+    return work, [Problem(row.span, message.format(row.kind), code="DLM0401") for row in orphans]
+
+
+def refuse_before_download(base: BaseModel, hardware: Hardware, precision: Precision) -> None:
+    """Raise DoesNotFitError when the weights alone, by the registry's count, exceed this machine's memory."""
+    bits = BYTES[precision.dtype] * 8 if precision.quant == "none" else QUANT_BITS[precision.quant]
+    need = base.parameters * bits / 8
+    if need > hardware.memory * MEMORY_SHARE:
+        raise DoesNotFitError(
+            f"{base.key} needs {need / 2**30:.1f} GiB for its weights in {precision.dtype}; "
+            f"{hardware.name} has {hardware.memory / 2**30:.1f} GiB",
+            "choose a smaller base (`dlm bases`), or `training: {adapter: qlora}`",
+        )
+
+
+def long_row_problems(work: Sequence[PhaseWork], sequence_len: int, long_rows: LongRows) -> list[Problem]:
+    """What is split, cut, skipped or refused because it is longer than `training.sequence_len`."""
+    problems = []
+    for phase in work:
+        for row, size in zip(phase.rows, phase.sizes, strict=True):
+            if size.tokens <= sequence_len:
+                continue
+            over = f"{size.tokens} tokens, {size.tokens - sequence_len} more than training.sequence_len"
+            where = f" (from {row.source})" if row.source else ""
+            if row.kind == "text":
+                message = f"{over}{where}: split into {size.pieces} pieces, nothing is dropped"
+                problems.append(Problem(row.span, message, None, "warning", "DLM0402"))
+            elif long_rows == "error":
+                hint = "raise `training.sequence_len`, shorten it, or pass `--long-rows cut` or `--long-rows skip`"
+                problems.append(Problem(row.span, f"{over}{where}", hint, "error", "DLM0403"))
+            else:
+                verb = "cut" if long_rows == "cut" else "skipped"
+                problems.append(Problem(row.span, f"{over}{where}: {verb}, as asked", None, "warning", "DLM0404"))
+    return problems
+
+
+def choose_batch(doc: Document, fits: Mapping[int, bool]) -> tuple[Batch, tuple[Choice, ...]]:
+    """Micro batch and accumulation: the document's where it sets them, otherwise the largest that fits."""
+    training = doc.config["training"]
+    micro, accumulate = training["micro_batch_size"], training["grad_accum"]
+    choices = []
+    if micro == "auto":
+        micro = next((size for size in sorted(fits, reverse=True) if fits[size]), 1)
+        choices.append(Choice("micro_batch_size", str(micro), f"the most that fits, at most {ROWS_A_STEP}"))
+    if accumulate == "auto":
+        accumulate = max(1, math.ceil(ROWS_A_STEP / micro))
+        choices.append(Choice("grad_accum", str(accumulate), f"about {ROWS_A_STEP} rows an optimizer step"))
+    return Batch(micro, accumulate), tuple(choices)
+
+
+def count_steps(work: PhaseWork, adapters: Mapping[str, AdapterSettings], batch: Batch, epochs: int) -> int:
+    """Optimizer steps of a phase: each adapter trains on its own pieces, the last batch of an epoch may be short."""
+    total = 0
+    for name in adapters:
+        pairs = zip(work.rows, work.sizes, strict=True)
+        pieces = sum(size.pieces for row, size in pairs if name in row.adapters)
+        total += epochs * math.ceil(pieces / batch.rows)
+    return total
+
+
+def measure_work(
+    assigned: Iterable[tuple[Trainer, tuple[Row, ...], tuple[Row, ...]]],
+    base: LocatedBase,
+    engine: Engine,
+    doc: Document,
+    settings: TrainingSettings,
+) -> list[PhaseWork]:
+    """Sizes of every row in the base's own tokens."""
+    return [
+        PhaseWork(
+            trainer, rows, validation, tuple(engine.measure(base, rows, doc.system_prompt, settings.sequence_len))
+        )
+        for trainer, rows, validation in assigned
+    ]
+
+
+def make_plan(
+    doc: Document,
+    work: Sequence[PhaseWork],
+    base: LocatedBase,
+    hardware: Hardware,
+    precision: Precision,
+    adapters: Mapping[str, AdapterSettings],
+    settings: TrainingSettings,
+    long_rows: LongRows,
+) -> Plan:
+    """Everything that will happen, with the reasons.  Raises DoesNotFitError when one row at a time does not fit."""
+    sizes = [size for phase in work for size in phase.sizes]
+    longest = min(max((size.tokens for size in sizes), default=0), settings.sequence_len)
+    labelled = min(max((size.labelled for size in sizes), default=0), settings.sequence_len)
+    free = int(hardware.free_memory * MEMORY_SHARE)
+
+    def parts(micro: int) -> dict[str, int]:
+        return memory_parts(base.shape, adapters, precision, micro * longest, micro * labelled)
+
+    fits = {micro: sum(parts(micro).values()) <= free for micro in (1, 2, 4, 8)}
+    batch, choices = choose_batch(doc, fits)
+    memory = parts(batch.micro)
+    if sum(memory.values()) > free and not fits[1]:
+        raise _too_big(parts(1), free, base)
+    phases = tuple(_phase_plan(phase, adapters, batch, settings) for phase in work)
+    tokens = sum(phase.tokens for phase in phases) * settings.num_epochs
+    return Plan(
+        hardware=hardware,
+        precision=precision,
+        batch=batch,
+        phases=phases,
+        memory=memory,
+        seconds=seconds(base.shape, hardware, tokens, sum(phase.steps for phase in phases)),
+        choices=(Choice("precision", precision.dtype, precision.reason), *choices),
+        problems=tuple(long_row_problems(work, settings.sequence_len, long_rows)),
+    )
+
+
+def _phase_plan(
+    work: PhaseWork, adapters: Mapping[str, AdapterSettings], batch: Batch, settings: TrainingSettings
+) -> PhasePlan:
+    return PhasePlan(
+        phase=work.trainer.phase,
+        rows=len(work.rows),
+        validation=len(work.validation),
+        tokens=sum(size.tokens for size in work.sizes),
+        labelled=sum(size.labelled for size in work.sizes),
+        steps=count_steps(work, adapters, batch, settings.num_epochs),
+        longest=max((size.tokens for size in work.sizes), default=0),
+    )
+
+
+def _too_big(parts: Mapping[str, int], free: int, base: LocatedBase) -> DoesNotFitError:
+    gib = 2**30
+    detail = ", ".join(f"{name} {size / gib:.1f}" for name, size in parts.items())
+    knob = "training.sequence_len" if parts["activations"] > parts["weights"] else "a smaller base (`dlm bases`)"
+    return DoesNotFitError(
+        f"{base.model.key} needs {sum(parts.values()) / gib:.1f} GiB one row at a time ({detail}); "
+        f"{free / gib:.1f} GiB may be used here",
+        f"what helps most: {knob}",
+    )

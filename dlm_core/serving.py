@@ -1,0 +1,37 @@
+"""Open a trained version the way it was trained: its base, its precision, its system prompt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .api import LocatedBase, OpenModel, Precision, RunFailedError
+from .document import read_document
+from .pipeline import current_version
+from .planning.bases import base_from_name, find_engine
+from .plugins import Plugins
+from .store import Version, open_store
+
+
+def locate_version(path: Path, plugins: Plugins, number: int | None = None) -> tuple[Version, LocatedBase]:
+    """A version of this document and the base it was trained on.
+
+    Raises UsageError when there is no such version, BaseMissingError when its base is gone, RunFailedError when the
+    base's files are not those it was trained on.
+    """
+    doc = read_document(path, plugins)
+    version = current_version(open_store(doc.id), number)
+    base = base_from_name(version.manifest["config"]["base_model"], plugins, path.parent)
+    located = find_engine(base, plugins).locate(base, fetch=False)
+    if located.sha256 != version.manifest["base"]["sha256"]:
+        raise RunFailedError(
+            f"the files of base model {base.key} are not those version {version.number} was trained on",
+            f"train again: `dlm run {path}`",
+        )
+    return version, located
+
+
+def open_version(version: Version, base: LocatedBase, plugins: Plugins) -> OpenModel:
+    """Base and adapters, loaded; the caller closes it."""
+    precision = Precision(**version.manifest["plan"]["precision"])
+    system_prompt = version.manifest["config"]["system_prompt"]
+    return find_engine(base.model, plugins).open(base, version.adapter, precision, system_prompt)

@@ -1,0 +1,59 @@
+"""Every check CI runs, runnable by hand: `nox -R -s tests` in a development environment, `nox -l` for the list."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["tests"]
+
+ROOT = Path(__file__).parent
+PLUGINS = sorted(path.parent.name for path in (ROOT / "plugins").glob("*/pyproject.toml"))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The whole suite: style, types, and every test of core and plugins."""
+    lint(session)
+    types(session)
+    session.run(sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    session.run(sys.executable, "-m", "ruff", "check", ".")
+    session.run(sys.executable, "-m", "ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    session.run(sys.executable, "-m", "mypy")
+
+
+@nox.session(venv_backend="venv")
+def core(session: nox.Session) -> None:
+    """Core alone, in its own environment: no plugin may be importable, no torch pulled."""
+    session.install("-c", "constraints.txt", ".", "pytest", "hypothesis")
+    session.run("pytest", "-q", "tests", "-m", "not plugins", *session.posargs)
+
+
+@nox.session(venv_backend="venv")
+@nox.parametrize("name", PLUGINS)
+def plugin(session: nox.Session, name: str) -> None:
+    """One plugin with core and what it declares, so that a hidden import of a sibling fails."""
+    session.install("-c", "constraints.txt", "-e", ".", "-e", f"plugins/{name}", "pytest", "hypothesis")
+    session.run("pytest", "-q", "-c", "pyproject.toml", f"plugins/{name}/tests", *session.posargs)
+
+
+@nox.session(venv_backend="venv")
+def wheels(session: nox.Session) -> None:
+    """Build every distribution, install the wheels in a clean environment, run the command."""
+    session.install("build")
+    out = Path(session.create_tmp())
+    for path in (".", *(f"plugins/{name}" for name in PLUGINS)):
+        session.run("python", "-m", "build", "--wheel", "--outdir", str(out), path)
+    session.install("-c", "constraints.txt", "torch", *map(str, sorted(out.glob("*.whl"))))
+    session.run("dlm", "plugins")
