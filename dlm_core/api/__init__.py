@@ -1,37 +1,119 @@
-"""Everything that crosses the boundary between core and a plugin.  Standard library only."""
+"""Everything that crosses the boundary between core and a plugin.  Standard library only.
 
-from .document import Document, Marker, Problem, Section, Span
-from .errors import (
-    BaseMissingError,
-    DlmError,
-    DocumentError,
-    DoesNotFitError,
-    ExportFailedError,
-    InterruptedRunError,
-    NotLearnedError,
-    PluginMissingError,
-    RunFailedError,
-    UsageError,
-)
-from .interfaces import (
-    Attr,
-    Command,
-    ConfigBlock,
-    Engine,
-    Exporter,
-    MediaKind,
-    OpenModel,
-    Option,
-    PrecisionPolicy,
-    Runner,
-    SectionType,
-    SourceReader,
-    Trainer,
-)
-from .jobs import Artifact, Control, Event, ExportJob, Sampling, Score, TrainJob, TrainResult
-from .models import AdapterSettings, BaseModel, BaseShape, LocatedBase, TrainingSettings
-from .planning import Batch, Choice, Hardware, PhasePlan, Plan, Precision, RowSize
-from .rows import Media, Message, Part, Row, Text, chat_row, text_row
+A name is loaded with its module when it is first used: `dlm --help` pays for commands, not for the rest.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .document import Document, Marker, Problem, Section, Span
+    from .errors import (
+        BaseMissingError,
+        DlmError,
+        DocumentError,
+        DoesNotFitError,
+        ExportFailedError,
+        InterruptedRunError,
+        NotLearnedError,
+        PluginMissingError,
+        RunFailedError,
+        UsageError,
+    )
+    from .interfaces import (
+        Attr,
+        Command,
+        ConfigBlock,
+        Engine,
+        Exporter,
+        MediaKind,
+        OpenModel,
+        Option,
+        PrecisionPolicy,
+        Runner,
+        SectionType,
+        SourceReader,
+        Trainer,
+    )
+    from .jobs import Artifact, Control, Event, ExportJob, Sampling, Score, TrainJob, TrainResult
+    from .models import AdapterSettings, BaseModel, BaseShape, LocatedBase, TrainingSettings
+    from .planning import Batch, Choice, Hardware, PhasePlan, Plan, Precision, RowSize
+    from .rows import Media, Message, Part, Row, Text, chat_row, text_row
+
+_MODULES = {
+    "document": (
+        "Document",
+        "Marker",
+        "Problem",
+        "Section",
+        "Span",
+    ),
+    "errors": (
+        "BaseMissingError",
+        "DlmError",
+        "DocumentError",
+        "DoesNotFitError",
+        "ExportFailedError",
+        "InterruptedRunError",
+        "NotLearnedError",
+        "PluginMissingError",
+        "RunFailedError",
+        "UsageError",
+    ),
+    "interfaces": (
+        "Attr",
+        "Command",
+        "ConfigBlock",
+        "Engine",
+        "Exporter",
+        "MediaKind",
+        "OpenModel",
+        "Option",
+        "PrecisionPolicy",
+        "Runner",
+        "SectionType",
+        "SourceReader",
+        "Trainer",
+    ),
+    "jobs": (
+        "Artifact",
+        "Control",
+        "Event",
+        "ExportJob",
+        "Sampling",
+        "Score",
+        "TrainJob",
+        "TrainResult",
+    ),
+    "models": (
+        "AdapterSettings",
+        "BaseModel",
+        "BaseShape",
+        "LocatedBase",
+        "TrainingSettings",
+    ),
+    "planning": (
+        "Batch",
+        "Choice",
+        "Hardware",
+        "PhasePlan",
+        "Plan",
+        "Precision",
+        "RowSize",
+    ),
+    "rows": (
+        "Media",
+        "Message",
+        "Part",
+        "Row",
+        "Text",
+        "chat_row",
+        "text_row",
+    ),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "AdapterSettings",
@@ -90,3 +172,11 @@ __all__ = [
     "chat_row",
     "text_row",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

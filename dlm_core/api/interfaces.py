@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from .document import Document, Problem, Section
-from .jobs import Artifact, ExportJob, Sampling, Score, TrainJob, TrainResult
-from .models import BaseModel, LocatedBase
-from .planning import Hardware, Precision, RowSize
-from .rows import Message, Row
-
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
     import pydantic
+
+    from .document import Document, Problem, Section
+    from .jobs import Artifact, ExportJob, Sampling, Score, TrainJob, TrainResult
+    from .models import BaseModel, LocatedBase
+    from .planning import Hardware, Precision, RowSize
+    from .rows import Message, Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from .. import hookimpl
-from ..api import Command, Exporter, PrecisionPolicy, Runner, SectionType, SourceReader
+from ..api import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..api import Exporter, PrecisionPolicy, Runner, SectionType, SourceReader
 
 
 @hookimpl

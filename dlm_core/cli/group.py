@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from importlib import import_module
 from typing import Any, cast
@@ -11,7 +10,7 @@ import click
 
 from .. import __version__
 from ..api import PluginMissingError
-from ..plugins import Plugins
+from ..plugins import Plugins, closest
 
 SECTIONS = {
     "Everyday": ("run", "init", "check", "prompt", "chat"),
@@ -41,8 +40,8 @@ class DlmGroup(click.Group):
         if name not in plugins.commands and not name.startswith("-"):
             if hint := plugins.hint("command", name):
                 raise PluginMissingError(f"no command {name!r}", hint.text)
-            close = difflib.get_close_matches(name, list(plugins.commands), 1)
-            maybe = f" Did you mean '{close[0]}'?" if close else " `dlm --help` lists the commands."
+            close = closest(name, plugins.commands)
+            maybe = f" Did you mean '{close}'?" if close else " `dlm --help` lists the commands."
             raise click.UsageError(f"No such command '{name}'.{maybe}", ctx)
         return super().resolve_command(ctx, args)
 

@@ -41,16 +41,20 @@ class Tree:
 
     def move(self, old: Loc, new: Loc) -> None:
         """Move a value and the places of everything in it.  The new parent is made if need be."""
-        source, target = self._parent(old), self._parent(new, make=True)
-        target[new[-1]] = source.pop(old[-1])
+        for depth in range(1, len(new)):
+            if new[depth - 1] not in self._parent(new[:depth]):
+                self._parent(new[:depth])[new[depth - 1]] = {}
+                self.places[new[:depth]] = replace(self.places[old], written=dotted(old[:-1]))
+        self._parent(new)[new[-1]] = self._parent(old).pop(old[-1])
         for loc in [loc for loc in self.places if loc[: len(old)] == old]:
             place = self.places.pop(loc)
             self.places[(*new, *loc[len(old) :])] = replace(place, written=place.written or dotted(loc))
 
-    def _parent(self, loc: Loc, make: bool = False) -> Any:
+    def _parent(self, loc: Loc) -> Any:
+        """The block or list that holds the value at a location."""
         node: Any = self.data
         for part in loc[:-1]:
-            node = node.setdefault(part, {}) if make else node[part]
+            node = node[part]
         return node
 
 

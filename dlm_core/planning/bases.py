@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 from ..api import BaseMissingError, BaseModel, Document, DocumentError, Engine, PluginMissingError, Problem
-from ..plugins import Plugins
+from ..plugins import Plugins, closest
 
 
 def find_base(doc: Document, plugins: Plugins) -> BaseModel:
@@ -34,8 +33,8 @@ def base_from_name(name: str, plugins: Plugins, folder: Path) -> BaseModel:
             raise BaseMissingError(f"the base model folder {path} does not exist", "point `base_model` at a folder")
         return BaseModel(name, str(path))
     hint = plugins.hint("base model", name)
-    close = difflib.get_close_matches(name, list(plugins.base_models), 1)
-    text = hint.text if hint else f"did you mean `{close[0]}`?" if close else "`dlm bases` lists the known ones"
+    close = closest(name, plugins.base_models)
+    text = hint.text if hint else f"did you mean `{close}`?" if close else "`dlm bases` lists the known ones"
     raise PluginMissingError(f"no base model {name!r}", text)
 
 

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Iterable
 from functools import cached_property
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
-from .. import API_VERSION, __version__
-from ..api import (
-    BaseModel,
-    Command,
-    ConfigBlock,
-    Engine,
-    Event,
-    Exporter,
-    MediaKind,
-    PluginMissingError,
-    PrecisionPolicy,
-    Runner,
-    SectionType,
-    SourceReader,
-    Trainer,
-)
+from .. import API_VERSION, __version__, api
 from ..hookspecs import DlmSpec
 from .finder import GROUP, Found, find_plugins, selection
 from .known import KNOWN
-from .registry import Hint, Owned, Plugin, Registry
+from .registry import Hint, Owned, Plugin, Registry, closest
+
+if TYPE_CHECKING:
+    from ..api import (
+        BaseModel,
+        Command,
+        ConfigBlock,
+        Engine,
+        Event,
+        Exporter,
+        MediaKind,
+        PrecisionPolicy,
+        Runner,
+        SectionType,
+        SourceReader,
+        Trainer,
+    )
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ class Plugins:
             self.all.append(plugin)
             return
         try:
-            module = found.point.load()
+            module = found.load()
         except (Exception, SystemExit) as error:
             plugin.fail(error)
             self.all.append(plugin)
@@ -116,8 +116,8 @@ class Plugins:
         for caller in callers:
             if caller.has_spec():
                 continue
-            close = difflib.get_close_matches(caller.name, self._hook_names(), 1)
-            maybe = f"; did you mean {close[0]!r}?" if close else ""
+            close = closest(caller.name, self._hook_names())
+            maybe = f"; did you mean {close!r}?" if close else ""
             plugin.fail(RuntimeError(f"no such hook {caller.name!r}{maybe}"))
         if plugin.error:
             self._manager.unregister(module)
@@ -146,56 +146,56 @@ class Plugins:
 
     @cached_property
     def config_blocks(self) -> Registry[ConfigBlock]:
-        owned = self.collect("dlm_config_blocks", ConfigBlock)  # type: ignore[type-abstract]
+        owned = self.collect("dlm_config_blocks", api.ConfigBlock)  # type: ignore[type-abstract]
         return Registry.of("config block", owned, lambda block: block.path)
 
     @cached_property
     def section_types(self) -> Registry[SectionType]:
-        owned = self.collect("dlm_section_types", SectionType)  # type: ignore[type-abstract]
+        owned = self.collect("dlm_section_types", api.SectionType)  # type: ignore[type-abstract]
         return Registry.of("section type", owned, lambda section: section.name)
 
     @cached_property
     def source_readers(self) -> Registry[SourceReader]:
-        owned = self.collect("dlm_source_readers", SourceReader)  # type: ignore[type-abstract]
+        owned = self.collect("dlm_source_readers", api.SourceReader)  # type: ignore[type-abstract]
         return Registry.of("source reader", owned, lambda reader: reader.name)
 
     @cached_property
     def base_models(self) -> Registry[BaseModel]:
-        return Registry.of("base model", self.collect("dlm_base_models", BaseModel), lambda base: base.key)
+        return Registry.of("base model", self.collect("dlm_base_models", api.BaseModel), lambda base: base.key)
 
     @cached_property
     def media_kinds(self) -> Registry[MediaKind]:
-        owned = self.collect("dlm_media_kinds", MediaKind)  # type: ignore[type-abstract]
+        owned = self.collect("dlm_media_kinds", api.MediaKind)  # type: ignore[type-abstract]
         return Registry.of("media kind", owned, lambda media: media.name)
 
     @cached_property
     def precision_policies(self) -> Registry[PrecisionPolicy]:
-        owned = self.collect("dlm_precision_policies", PrecisionPolicy)  # type: ignore[type-abstract]
+        owned = self.collect("dlm_precision_policies", api.PrecisionPolicy)  # type: ignore[type-abstract]
         return Registry.of("precision policy", owned, lambda policy: policy.name)
 
     @cached_property
     def trainers(self) -> Registry[Trainer]:
-        owned = self.collect("dlm_trainers", Trainer)  # type: ignore[type-abstract]
+        owned = self.collect("dlm_trainers", api.Trainer)  # type: ignore[type-abstract]
         return Registry.of("trainer", owned, lambda trainer: trainer.phase)
 
     @cached_property
     def engines(self) -> Registry[Engine]:
-        owned = self.collect("dlm_engines", Engine)  # type: ignore[type-abstract]
+        owned = self.collect("dlm_engines", api.Engine)  # type: ignore[type-abstract]
         return Registry.of("engine", owned, lambda engine: engine.name)
 
     @cached_property
     def exporters(self) -> Registry[Exporter]:
-        owned = self.collect("dlm_exporters", Exporter)  # type: ignore[type-abstract]
+        owned = self.collect("dlm_exporters", api.Exporter)  # type: ignore[type-abstract]
         return Registry.of("exporter", owned, lambda exporter: exporter.name)
 
     @cached_property
     def runners(self) -> Registry[Runner]:
-        owned = self.collect("dlm_runners", Runner)  # type: ignore[type-abstract]
+        owned = self.collect("dlm_runners", api.Runner)  # type: ignore[type-abstract]
         return Registry.of("runner", owned, lambda runner: runner.name)
 
     @cached_property
     def commands(self) -> Registry[Command]:
-        return Registry.of("command", self.collect("dlm_commands", Command), lambda command: command.name)
+        return Registry.of("command", self.collect("dlm_commands", api.Command), lambda command: command.name)
 
     def registries(self) -> list[Registry[Any]]:
         """Every registry, built now: the way to learn of all that fails."""
@@ -235,11 +235,11 @@ class Plugins:
         if name in registry:
             return registry[name]
         hint = self.hint(registry.kind, name)
-        close = difflib.get_close_matches(name, list(registry), 1)
+        close = closest(name, registry)
         if hint is None and close:
-            hint = Hint(f"did you mean {close[0]!r}?", "")
+            hint = Hint(f"did you mean {close!r}?", "")
         known = f"known: {', '.join(registry) or 'none'}"
-        raise PluginMissingError(f"no {registry.kind} {name!r}", hint.text if hint else known)
+        raise api.PluginMissingError(f"no {registry.kind} {name!r}", hint.text if hint else known)
 
     def hint(self, kind: str, name: str) -> Hint | None:
         """What to do about a `name` nobody provides: install it, enable it, repair it, or choose between two."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 T = TypeVar("T")
 State = Literal["builtin", "active", "disabled", "failed"]
@@ -81,9 +81,8 @@ class Registry(Mapping[str, T]):
         return self.items_by_name[name].owner
 
 
-def describe(value: Any) -> str:
-    """A contribution's name for people: its `name`, `path`, `phase` or `key`."""
-    for attribute in ("name", "path", "phase", "key"):
-        if found := getattr(value, attribute, None):
-            return str(found)
-    return type(value).__name__
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` was probably meant to be."""
+    import difflib
+
+    return next(iter(difflib.get_close_matches(name, list(known), 1)), None)

@@ -94,12 +94,12 @@ def sync_folder(path: Path) -> None:
 @typed
 def sync_tree(folder: Path) -> None:
     """Make a folder's files, and every name below it, durable.  Libraries do not sync what they save."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                sync_tree(Path(entry.path))
-            elif entry.is_file(follow_symlinks=False):
-                _sync(Path(entry.path))
+    for path in sorted(folder.iterdir()):
+        kind = os.lstat(path).st_mode
+        if stat.S_ISDIR(kind):
+            sync_tree(path)
+        elif stat.S_ISREG(kind):
+            _sync(path)
     _sync(folder)
 
 
@@ -129,10 +129,8 @@ def remove(path: Path) -> None:
     """
     try:
         if stat.S_ISDIR(os.lstat(path).st_mode):
-            with os.scandir(path) as entries:
-                names = [entry.name for entry in entries]
-            for name in names:
-                remove(path / name)
+            for child in sorted(path.iterdir()):
+                remove(child)
             os.rmdir(path)
         else:
             os.unlink(path)

@@ -61,7 +61,7 @@ CASES: dict[str, tuple[str, list[tuple[int, int, str, str]]]] = {
     # -- required keys and identity
     "empty frontmatter": (
         "---\n---\n",
-        [(1, 1, "DLM0102", "`base_model` is missing"), (1, 1, "DLM0102", "`dlm_id` is missing")],
+        [(1, 1, "DLM0102", "`dlm_id` is missing"), (1, 1, "DLM0102", "`base_model` is missing")],
     ),
     "no id": (bare("base_model: tiny"), [(1, 1, "DLM0102", "`dlm init` makes one")]),
     "no base": (bare(f"dlm_id: {ID}"), [(1, 1, "DLM0102", "`dlm bases`")]),

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dlm_core.api import ExportFailedError
 from numpy.typing import NDArray
+
+from dlm_core.api import ExportFailedError
 
 from .weights import Stored, read_folder
 

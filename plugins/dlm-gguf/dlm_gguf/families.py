@@ -11,8 +11,9 @@ from typing import Any
 
 import gguf
 import numpy as np
-from dlm_core.api import ExportFailedError
 from numpy.typing import NDArray
+
+from dlm_core.api import ExportFailedError
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ interpreter lock around each call, so that rows can be shared between threads.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from ctypes import c_int, c_int64, c_size_t, c_void_p
@@ -15,9 +16,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from dlm_core.api import PluginMissingError
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 from numpy.typing import NDArray
+
+from dlm_core.api import PluginMissingError
 
 F32, F16, BF16 = GGMLQuantizationType.F32, GGMLQuantizationType.F16, GGMLQuantizationType.BF16
 #: K-quants search for their scales one weight at a time; only they are worth a second thread.
@@ -104,7 +106,7 @@ def _shared(kind: GGMLQuantizationType, source: int, target: int, rows: int, col
     bounds = [rows * part // parts for part in range(parts + 1)]
     jobs = [
         _pool().submit(lib.ggml_quantize_chunk, kind, source, target, first * columns, last - first, columns, None)
-        for first, last in zip(bounds, bounds[1:], strict=False)
+        for first, last in itertools.pairwise(bounds)
     ]
     for job in jobs:
         job.result()

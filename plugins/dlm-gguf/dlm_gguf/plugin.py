@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 from dlm_core import hookimpl
 from dlm_core.api import Artifact, ConfigBlock, Exporter, ExportJob, Option, Problem
@@ -30,7 +30,7 @@ class Gguf(Exporter):
 
     name = "gguf"
     help = "the merged model as one GGUF file for llama.cpp, Ollama and LM Studio"
-    options = {
+    options: ClassVar[Mapping[str, Option]] = {
         "quant": Option("", f"comma-separated, from {', '.join(QUANTS)}; the document's export.default_quant if empty")
     }
 

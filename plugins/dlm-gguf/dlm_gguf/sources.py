@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from dlm_core.api import ExportFailedError
 from numpy.typing import NDArray
+
+from dlm_core.api import ExportFailedError
 
 from .adapter import EMBEDDING, HEAD, Adapter, Delta
 from .families import Shape, rope_factors, rotary_order, tensor_names
@@ -79,7 +80,7 @@ def merged_sources(base: Mapping[str, Stored], adapter: Adapter, shape: Shape) -
     """Every tensor of base plus adapter under llama.cpp's names.  Raises ExportFailedError for one it cannot place."""
     names = tensor_names(shape)
     wanted = _with_head(base, adapter, shape)
-    _check_adapter(wanted, base, adapter, shape)
+    _check_adapter(wanted, base, adapter)
     found: list[Source | Constant] = []
     for name, stored in wanted.items():
         module, _, part = name.rpartition(".")
@@ -120,7 +121,7 @@ def _with_head(base: Mapping[str, Stored], adapter: Adapter, shape: Shape) -> di
     return {**wanted, **adapter.replaced}
 
 
-def _check_adapter(wanted: Mapping[str, Stored], base: Mapping[str, Stored], adapter: Adapter, shape: Shape) -> None:
+def _check_adapter(wanted: Mapping[str, Stored], base: Mapping[str, Stored], adapter: Adapter) -> None:
     for name, stored in adapter.replaced.items():
         if name not in base and name not in (f"{HEAD}.weight",):
             raise ExportFailedError(f"the adapter holds {name}, which the base lacks")

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import gguf
-from dlm_core.api import ExportFailedError
 from gguf import TokenType
+
+from dlm_core.api import ExportFailedError
 
 from .families import Shape
 from .pretokenizer import add_space_prefix, identify

@@ -36,6 +36,7 @@ class Target:
     metadata: Callable[[GGUFWriter], None]
     arch: str
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    offsets: dict[str, int] = field(default_factory=dict)
     _stream: io.BufferedRandom | None = None
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
 
@@ -80,6 +81,11 @@ class Target:
         self._stream.seek(0, os.SEEK_END)
         self.pad()
 
+    def mark(self, name: str) -> None:
+        """Remember where the tensor that is written next begins."""
+        assert self._stream is not None
+        self.offsets[name] = self._stream.tell()
+
     def write(self, data: memoryview) -> None:
         assert self._stream is not None
         self._hash.update(data)
@@ -108,7 +114,7 @@ class Target:
 
 
 def write_all(
-    sources: Sequence[Source | Constant], targets: Sequence[Target], progress: Callable[[str], None] = lambda name: None
+    sources: Sequence[Source | Constant], targets: Sequence[Target], progress: Callable[[str], None] | None = None
 ) -> None:
     """Read every tensor once and write it into every target.  Raises OSError and OverflowError."""
     shared = any(kind in ggml.K_QUANTS for target in targets for kind in target.types.values())
@@ -118,7 +124,8 @@ def write_all(
     for target in targets:
         target.begin(sources)
     for source in sources:
-        progress(source.name)
+        if progress is not None:
+            progress(source.name)
         _write_tensor(source, targets, block, room, out)
         if isinstance(source, Source):
             source.stored.forget()
@@ -138,6 +145,8 @@ def _write_tensor(
     copied = [t for t in targets if isinstance(source, Source) and _is_copy(source, t.types[source.name])]
     encoded = [t for t in targets if t not in copied]
     step = max(1, block // columns)
+    for target in targets:
+        target.mark(source.name)
     for first in range(0, rows, step):
         last = min(first + step, rows)
         if isinstance(source, Source) and copied:
