@@ -164,9 +164,9 @@ def chat_examples(coder: Coder, row: Row, system_prompt: str | None, index: int 
             ids, learned = [], []
         learned += [False] * (len(prompt) - len(ids)) + [True] * len(answer)
         ids = [*prompt, *answer]
-    if ids:
-        found.append(Example(tuple(ids), tuple(learned), row.span.line, row.key, index))
-    return found
+    if not ids:
+        raise RunFailedError(f"line {row.span.line}: this conversation has no answer to learn")
+    return [*found, Example(tuple(ids), tuple(learned), row.span.line, row.key, index)]
 
 
 def turns(coder: Coder, messages: Sequence[Message], system_prompt: str | None) -> list[tuple[list[int], list[int]]]:

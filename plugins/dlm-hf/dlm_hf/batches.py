@@ -1,0 +1,82 @@
+"""Examples into batches: which rows share an optimizer step, and what a forward pass receives."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from dlm_core.api import Batch
+
+    from .tokens import Example
+
+# Rows of this many steps are sorted by length together: enough to pad little, few enough to keep steps mixed.
+_BUCKET_STEPS = 16
+
+Step = list[list[int]]
+"""The micro batches of one optimizer step, each a list of example indices."""
+
+
+@dataclass(frozen=True, slots=True)
+class MicroBatch:
+    """What one forward pass receives.  Rows are padded on the right, to the longest of them.
+
+    `ids` has shape (rows, longest).  There is no attention mask: with causal attention a token never sees what is
+    right of it, and no padded position has a target.  `positions` are indices into the flattened (rows · longest)
+    positions whose next token is learned, and `targets` those next tokens.
+    """
+
+    ids: torch.Tensor
+    positions: torch.Tensor
+    targets: torch.Tensor
+    lines: tuple[int, ...]
+
+    def to(self, device: torch.device) -> MicroBatch:
+        if device.type == "cpu":
+            return self
+        return MicroBatch(self.ids.to(device), self.positions.to(device), self.targets.to(device), self.lines)
+
+
+def collate(examples: Sequence[Example], pad_id: int) -> MicroBatch:
+    """Pad examples to the longest and list the positions that predict a learned token."""
+    longest = max(len(one.ids) for one in examples)
+    ids = torch.tensor([one.ids + (pad_id,) * (longest - len(one.ids)) for one in examples])
+    learned = torch.tensor([one.learned[1:] + (False,) * (longest - len(one.ids) + 1) for one in examples])
+    positions = learned.flatten().nonzero().squeeze(1)
+    # A predicting position is never the last of its row, so the next flat position is in the same row.
+    return MicroBatch(ids, positions, ids.flatten()[positions + 1], tuple(one.line for one in examples))
+
+
+def epoch_steps(lengths: Sequence[int], batch: Batch, seed: int, epoch: int) -> list[Step]:
+    """The steps of one epoch: every example once, in an order that depends on `seed` and `epoch` only.
+
+    Which examples share a step depends on `batch.rows` alone, so 4 rows once and 1 row four times learn the same.
+    """
+    draw = random.Random(f"{seed}:{epoch}")
+    order = list(range(len(lengths)))
+    draw.shuffle(order)
+    bucket = batch.rows * _BUCKET_STEPS
+    steps = []
+    for start in range(0, len(order), bucket):
+        rows = order[start : start + bucket]
+        rows.sort(key=lambda row: lengths[row])
+        steps += [rows[place : place + batch.rows] for place in range(0, len(rows), batch.rows)]
+    draw.shuffle(steps)
+    return [[step[place : place + batch.micro] for place in range(0, len(step), batch.micro)] for step in steps]
+
+
+def in_order(lengths: Sequence[int], micro: int) -> list[list[int]]:
+    """Micro batches of rows of like length, for measuring without learning."""
+    order = sorted(range(len(lengths)), key=lambda row: lengths[row])
+    return [order[place : place + micro] for place in range(0, len(order), micro)]
+
+
+def largest(lengths: Sequence[int], steps: Sequence[Step]) -> list[int]:
+    """The micro batch with the most positions, padding included."""
+    return max(
+        (micro for step in steps for micro in step), key=lambda micro: len(micro) * max(lengths[i] for i in micro)
+    )

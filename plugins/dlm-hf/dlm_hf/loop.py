@@ -1,0 +1,277 @@
+"""The training loop: one adapter, from its examples to its best state.  Read `fit` from top to bottom."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from dlm_core.api import InterruptedRunError
+
+from . import best, checkpoints, failures, lora, optim
+from .batches import collate, epoch_steps, in_order, largest
+
+if TYPE_CHECKING:
+    from dlm_core.api import TrainJob
+
+    from .batches import MicroBatch, Step
+    from .tokens import Example
+
+MicroLoss = Callable[["MicroBatch"], torch.Tensor]
+"""The loss of a micro batch, summed over its labelled tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One adapter to train: the model it is attached to, what it learns from, how loss is taken, how fast.
+
+    `checkpoint_every` is in seconds.
+    """
+
+    name: str
+    model: Any
+    examples: Sequence[Example]
+    validation: Sequence[Example]
+    pad_id: int
+    loss: MicroLoss
+    learning_rate: float
+    checkpoint_every: float = 60.0
+
+    @property
+    def prefix(self) -> str:
+        return f"checkpoint-{self.name}-"
+
+
+@dataclass(slots=True)
+class Progress:
+    """Everything that changes while training, apart from weights, optimizer and random state.
+
+    `loss_sum` and `tokens` are of the epoch so far, `last` is the mean loss of the last step.
+    """
+
+    step: int = 0
+    loss_sum: float = 0.0
+    tokens: int = 0
+    seconds: float = 0.0
+    last: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    kept: list[best.Candidate] = field(default_factory=list)
+
+
+def fit(job: TrainJob, task: Task) -> Mapping[str, float]:
+    """Train `task.model` in place and leave its best state in it; the result is its losses and counts.
+
+    Raises InterruptedRunError after saving a checkpoint when the job is asked to stop, RunFailedError for a loss that
+    is not finite, DoesNotFitError when memory runs out.
+    """
+    lengths = [len(one.ids) for one in task.examples]
+    epochs = [epoch_steps(lengths, job.batch, job.settings.seed, epoch) for epoch in range(job.settings.num_epochs)]
+    steps = sum(len(epoch) for epoch in epochs)
+    parameters = list(lora.trainable(task.model).values())
+    optimizer = optim.make_optimizer(job.settings.optimizer, parameters, task.learning_rate)
+    progress = _resume(job, task, optimizer) if job.resume else Progress()
+    _tell_start(job, task, steps)
+    task.model.train()
+    _rehearse(task, largest(lengths, [step for epoch in epochs for step in epoch]), first=epochs[0][0])
+    saved = time.monotonic()
+    for number, epoch in enumerate(epochs):
+        for place, step in enumerate(epoch):
+            if number * len(epoch) + place < progress.step:
+                continue
+            started = time.monotonic()
+            rate = optim.learning_rate(progress.step, steps, task.learning_rate, job.settings)
+            _take_step(task, step, optimizer, rate, progress)
+            progress.seconds += time.monotonic() - started
+            _tell_step(job, task, progress, step, steps, number, rate)
+            if place == len(epoch) - 1:
+                _end_epoch(job, task, number, progress)
+            stop = job.control.stop_requested() and progress.step < steps
+            if stop or time.monotonic() - saved > task.checkpoint_every:
+                _save(job, task, optimizer, progress)
+                saved = time.monotonic()
+            if stop:
+                raise InterruptedRunError(
+                    f"stopped after step {progress.step} of {steps}; the checkpoint is saved",
+                    "run the same command again with --resume to go on from there",
+                )
+    return _finish(job, task, progress, steps)
+
+
+def _rehearse(task: Task, rows: list[int], first: Step) -> None:
+    """Run the largest micro batch forward and backward without learning from it, so that memory fails at once."""
+    if rows in first:
+        return
+    random_state = random_tensors()
+    _backward(task, rows, 1)
+    task.model.zero_grad(set_to_none=True)
+    set_random(random_state)
+
+
+def _backward(task: Task, rows: Sequence[int], divisor: int) -> torch.Tensor:
+    """Add the gradient of one micro batch's summed loss over `divisor`; the result is that loss."""
+    batch = collate([task.examples[row] for row in rows], task.pad_id).to(task.model.device)
+    with failures.memory_explained(*batch.ids.shape):
+        loss = task.loss(batch)
+        (loss / divisor).backward()  # type: ignore[no-untyped-call]
+    return loss.detach()
+
+
+def _take_step(task: Task, step: Step, optimizer: torch.optim.Optimizer, rate: float, progress: Progress) -> None:
+    """One optimizer step.  Each token counts the same, however the step is divided into micro batches."""
+    rows = [row for micro in step for row in micro]
+    tokens = sum(task.examples[row].labelled for row in rows)
+    total = sum(float(_backward(task, micro, tokens)) for micro in step)
+    (group,) = optimizer.param_groups
+    norm = float(torch.nn.utils.clip_grad_norm_(group["params"], optim.CLIP_NORM))
+    if not math.isfinite(total) or not math.isfinite(norm):
+        what = "gradient" if math.isfinite(total) else "loss"
+        raise failures.not_finite(what, [task.examples[row].line for row in rows])
+    group["lr"] = rate
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    progress.step += 1
+    progress.loss_sum += total
+    progress.tokens += tokens
+    progress.last = total / tokens
+
+
+def _end_epoch(job: TrainJob, task: Task, number: int, progress: Progress) -> None:
+    """Note the epoch's losses, and keep its adapter while it can still be the best."""
+    training = progress.loss_sum / progress.tokens
+    progress.loss_sum, progress.tokens = 0.0, 0
+    losses = {"epoch": number + 1, "loss": training}
+    if task.validation:
+        losses["validation_loss"] = validation = mean_loss(task, task.validation, job.batch.micro)
+        candidate = best.Candidate(number + 1, training, validation, lora.snapshot(task.model))
+        progress.kept = best.offer(progress.kept, candidate)
+    progress.history.append(losses)
+    job.control.emit("eval", adapter=task.name, **losses)
+
+
+@torch.no_grad()
+def mean_loss(task: Task, examples: Sequence[Example], micro: int) -> float:
+    """The loss a labelled token in nats, with dropout off."""
+    task.model.eval()
+    total = 0.0
+    for rows in in_order([len(one.ids) for one in examples], micro):
+        batch = collate([examples[row] for row in rows], task.pad_id).to(task.model.device)
+        with failures.memory_explained(*batch.ids.shape):
+            total += float(task.loss(batch))
+    task.model.train()
+    return total / sum(one.labelled for one in examples)
+
+
+def _finish(job: TrainJob, task: Task, progress: Progress, steps: int) -> dict[str, float]:
+    """Put the best state into the model and say how it went."""
+    kept = progress.history[-1]
+    if progress.kept:
+        chosen = best.winner(progress.kept)
+        kept = progress.history[chosen.epoch - 1]
+        lora.restore(task.model, chosen.tensors)
+    task.model.eval()
+    metrics = {**kept, "steps": steps, "seconds": progress.seconds}
+    job.control.emit("phase_end", phase=job.phase, adapter=task.name, **metrics)
+    return metrics
+
+
+# --- what the world hears -----------------------------------------------------------------------------------------
+
+
+def _tell_start(job: TrainJob, task: Task, steps: int) -> None:
+    job.control.emit(
+        "phase",
+        phase=job.phase,
+        adapter=task.name,
+        rows=len({one.row for one in task.examples}),
+        validation=len({one.row for one in task.validation}),
+        steps=steps,
+        epochs=job.settings.num_epochs,
+        tokens=sum(len(one.ids) for one in task.examples),
+        labelled=sum(one.labelled for one in task.examples),
+        trainable=sum(one.numel() for one in lora.trainable(task.model).values()),
+    )
+
+
+def _tell_step(job: TrainJob, task: Task, progress: Progress, step: Step, steps: int, epoch: int, rate: float) -> None:
+    job.control.emit(
+        "step",
+        adapter=task.name,
+        step=progress.step,
+        steps=steps,
+        epoch=epoch + 1,
+        loss=progress.last,
+        learning_rate=rate,
+        tokens=sum(len(task.examples[row].ids) for micro in step for row in micro),
+        seconds=progress.seconds,
+    )
+
+
+# --- checkpoints --------------------------------------------------------------------------------------------------
+
+
+def _save(job: TrainJob, task: Task, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    """Write a checkpoint and drop the one before."""
+    tensors = {f"adapter.{name}": one for name, one in lora.snapshot(task.model).items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": one.cpu() for name, one in state.items()}
+    tensors |= {f"random.{name}": one for name, one in random_tensors().items()}
+    for one in progress.kept:
+        tensors |= {f"kept.{one.epoch}.{name}": value for name, value in one.tensors.items()}
+    state = {
+        "fingerprint": dict(job.fingerprint),
+        "step": progress.step,
+        "loss_sum": progress.loss_sum,
+        "tokens": progress.tokens,
+        "seconds": progress.seconds,
+        "history": progress.history,
+        "kept": [[one.epoch, one.training, one.validation] for one in progress.kept],
+    }
+    path = checkpoints.write(job.work, f"{task.prefix}{progress.step:08d}", tensors, state)
+    checkpoints.remove(job.work, task.prefix, keep=path)
+    job.control.emit("checkpoint", adapter=task.name, step=progress.step, path=str(path))
+
+
+def _resume(job: TrainJob, task: Task, optimizer: torch.optim.Optimizer) -> Progress:
+    """Restore weights, optimizer, random state and progress from the last checkpoint; from the start without one."""
+    path = checkpoints.latest(job.work, task.prefix)
+    if path is None:
+        return Progress()
+    tensors, state = checkpoints.read(path)
+    checkpoints.refuse_other(state, job.fingerprint)
+    lora.restore(task.model, _under(tensors, "adapter."))
+    own = optimizer.state_dict()
+    for name, one in _under(tensors, "optimizer.").items():
+        index, _, key = name.partition(".")
+        own["state"].setdefault(int(index), {})[key] = one
+    optimizer.load_state_dict(own)
+    set_random(_under(tensors, "random."))
+    kept = [
+        best.Candidate(epoch, training, validation, _under(tensors, f"kept.{epoch}."))
+        for epoch, training, validation in state["kept"]
+    ]
+    plain = {name: state[name] for name in ("step", "loss_sum", "tokens", "seconds", "history")}
+    return Progress(**plain, kept=kept)
+
+
+def _under(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}
+
+
+def random_tensors() -> dict[str, torch.Tensor]:
+    """The state of every random generator that dropout draws from."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states |= {f"cuda{index}": state for index, state in enumerate(torch.cuda.get_rng_state_all())}
+    return states
+
+
+def set_random(states: Mapping[str, torch.Tensor]) -> None:
+    """Put back what `random_tensors` returned; devices that are not here are left out."""
+    torch.set_rng_state(states["cpu"])
+    for index in range(torch.cuda.device_count()):
+        if f"cuda{index}" in states:
+            torch.cuda.set_rng_state(states[f"cuda{index}"], index)

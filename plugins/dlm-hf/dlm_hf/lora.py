@@ -1,0 +1,176 @@
+"""LoRA adapters: where they attach, how they start, and how they lie on disk (PEFT's layout)."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import fields
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from dlm_core.api import RunFailedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from dlm_core.api import AdapterSettings
+
+# PEFT's own name for an only adapter; the folder carries the document's name for it.
+_NAME = "default"
+_CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+
+
+def attach(model: Any, settings: AdapterSettings, base_key: str) -> Any:
+    """Put a new adapter on a base; its first matrices are drawn from torch's current random state.
+
+    Raises RunFailedError for target modules that the base does not have, and for kinds that are not available.
+    """
+    import peft
+
+    if settings.adapter == "qlora":
+        raise RunFailedError("adapters of kind qlora are not available yet", "set training.adapter to lora or dora")
+    options = {
+        "r": settings.lora_r,
+        "lora_alpha": settings.lora_alpha,
+        "lora_dropout": settings.lora_dropout,
+        "use_dora": settings.adapter == "dora",
+        "target_modules": targets(model, settings.target_modules),
+        "bias": "none",
+        "task_type": "CAUSAL_LM",
+    }
+    if unknown := options.keys() - {field.name for field in fields(peft.LoraConfig)}:
+        raise RunFailedError(f"the installed peft {peft.__version__} has no LoRA option {', '.join(sorted(unknown))}")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated")  # peft asks by the old name
+        adapted = peft.get_peft_model(model, peft.LoraConfig(**options), adapter_name=_NAME)
+    # peft writes the folder it was loaded from; an adapter names its base by the key that holds on every machine.
+    adapted.peft_config[_NAME].base_model_name_or_path = base_key
+    return adapted
+
+
+def detach(model: Any) -> Any:
+    """Take the adapter off; the base is as it was."""
+    return model.unload()
+
+
+def targets(model: Any, wanted: str | tuple[str, ...]) -> list[str]:
+    """The module names an adapter attaches to; `auto` means every linear layer but the head."""
+    known = linear_layers(model)
+    if wanted == "auto":
+        head = model.get_output_embeddings()
+        return sorted({name.rpartition(".")[2] for name, module in known.items() if module is not head})
+    listed = sorted(wanted)
+    missing = [one for one in listed if not any(name == one or name.endswith(f".{one}") for name in known)]
+    if missing:
+        available = ", ".join(sorted({name.rpartition(".")[2] for name in known}))
+        raise RunFailedError(
+            f"the base has no linear layer named {', '.join(missing)}", f"training.target_modules can name: {available}"
+        )
+    return listed
+
+
+def linear_layers(model: Any) -> dict[str, Any]:
+    """Every linear layer by its dotted name, GPT-2's transposed ones included."""
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    return {name: module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear | Conv1D)}
+
+
+def trainable(model: Any) -> dict[str, torch.nn.Parameter]:
+    """The parameters that learn, in the model's order."""
+    return {name: one for name, one in model.named_parameters() if one.requires_grad}
+
+
+def snapshot(model: Any) -> dict[str, torch.Tensor]:
+    """A copy on the CPU of what learns."""
+    return {name: one.detach().to("cpu", copy=True) for name, one in trainable(model).items()}
+
+
+def restore(model: Any, values: Mapping[str, torch.Tensor]) -> None:
+    """Put a snapshot back.  Raises KeyError when it is of another adapter."""
+    import torch
+
+    with torch.no_grad():
+        for name, one in trainable(model).items():
+            one.copy_(values[name])
+
+
+def warm_start(model: Any, folder: Path) -> None:
+    """Continue from an adapter on disk.  Raises RunFailedError when its settings or shapes are not the model's."""
+    import peft
+    import safetensors.torch
+
+    old = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
+    new = json.loads(config_json(model))
+    changed = [
+        f"{name} was {old.get(name)}, is {new[name]}"
+        for name in ("r", "lora_alpha", "use_dora", "use_rslora", "target_modules")
+        if old.get(name) != new[name]
+    ]
+    values = safetensors.torch.load_file(folder / _WEIGHTS)
+    own = adapter_tensors(model)
+    shapes = {name: tuple(one.shape) for name, one in values.items()}
+    if not changed and shapes != {name: tuple(one.shape) for name, one in own.items()}:
+        changed = ["its tensors have other names or shapes"]
+    if changed:
+        raise RunFailedError(
+            f"training cannot continue from the adapter before: {'; '.join(changed)}",
+            "put the old settings back, or train from the base again",
+        )
+    peft.set_peft_model_state_dict(model, values, adapter_name=_NAME)
+
+
+def adapter_tensors(model: Any) -> dict[str, torch.Tensor]:
+    """The adapter under the names of PEFT's file, contiguous and on the CPU."""
+    import peft
+
+    found = peft.get_peft_model_state_dict(model, adapter_name=_NAME, save_embedding_layers=False)
+    return {name: found[name].detach().to("cpu").contiguous() for name in sorted(found)}
+
+
+def config_json(model: Any) -> str:
+    """`adapter_config.json`: sorted, free of paths and of anything that differs between equal runs."""
+    settings = {**model.peft_config[_NAME].to_dict(), "inference_mode": True}
+    return json.dumps(_plain(settings), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def save_adapter(model: Any, folder: Path) -> Path:
+    """Write the adapter in PEFT's layout.  Equal adapters give equal bytes."""
+    import safetensors.torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    safetensors.torch.save_file(adapter_tensors(model), folder / _WEIGHTS, metadata={"format": "pt"})
+    (folder / _CONFIG).write_text(config_json(model), encoding="utf-8")
+    return folder
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value.value if isinstance(value, Enum) else value
+
+
+def fit_embeddings(model: Any, vocabulary_size: int) -> bool:
+    """Give every token id of the tokenizer a row in the embeddings; new rows are the mean of the old ones.
+
+    Returns whether rows were added.  They are not trained, so every run and engine gets the same ones.
+    """
+    import torch
+
+    before = model.get_input_embeddings().weight.shape[0]
+    if vocabulary_size <= before:
+        return False
+    model.resize_token_embeddings(vocabulary_size, mean_resizing=False)
+    with torch.no_grad():
+        for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
+            if layer is not None and layer.weight.shape[0] == vocabulary_size:
+                layer.weight[before:] = layer.weight[:before].mean(0, dtype=torch.float32).to(layer.weight.dtype)
+    return True

@@ -1,0 +1,52 @@
+"""The loss of a micro batch, with only the positions that have a label projected onto the vocabulary.
+
+The projection is most of a small model's work: a prompt's and a pad's share of it is saved.  Models whose head is
+more than a linear layer (a soft cap, a scale) go through their own forward pass.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the field's standard name
+
+if TYPE_CHECKING:
+    from .batches import MicroBatch
+
+# Rows of logits alive at a time.  Faster than one big matrix on CPU, and bounded in memory everywhere.
+_CHUNK = 256
+
+
+def summed_loss(model: Any, batch: MicroBatch, plain_head: bool) -> torch.Tensor:
+    """The cross entropy in nats, summed over the labelled positions; a float32 scalar with a gradient.
+
+    `model` is the transformers model itself, with or without adapters inside.  `plain_head` says that its logits are
+    its decoder's last hidden states times its head, as `projection.plain_head` finds out.
+    """
+    states = labelled_states(model, batch, plain_head)
+    if not plain_head:
+        return F.cross_entropy(states.float(), batch.targets, reduction="sum")
+    head = model.get_output_embeddings()
+    if type(head) is not torch.nn.Linear or head.weight.requires_grad:
+        return F.cross_entropy(head(states).float(), batch.targets, reduction="sum")
+    return F.linear_cross_entropy(
+        states.to(head.weight.dtype),
+        head.weight,
+        batch.targets,
+        linear_bias=head.bias,
+        reduction="sum",
+        options=torch.nn.LinearCrossEntropyOptions(chunking_method=None, batch_chunk_size=_CHUNK),
+    ).float()
+
+
+def labelled_states(model: Any, batch: MicroBatch, plain_head: bool) -> torch.Tensor:
+    """What predicts each learned token: hidden states (labelled, width), or logits without a plain head."""
+    if plain_head:
+        decoder = getattr(model, model.base_model_prefix)
+        states = decoder(input_ids=batch.ids, use_cache=False).last_hidden_state
+    else:
+        states = model(input_ids=batch.ids, use_cache=False).logits
+    # index_select over distinct positions has a deterministic backward pass, which a boolean mask has not everywhere.
+    chosen: torch.Tensor = states.reshape(-1, states.shape[-1]).index_select(0, batch.positions)
+    return chosen
