@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from dlm_core.api import AdapterSettings, BaseModel, Batch, LocatedBase, Precision, TrainingSettings, TrainJob
 
 from .template import CHATML
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from dlm_core.api import Row
 
 Family = Literal["llama", "qwen2", "qwen3"]
 
@@ -45,6 +50,9 @@ def make_small_base(
     prepare()
     import torch
     import transformers
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
     names = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3"}
     config = getattr(transformers, f"{names[family]}Config")(
@@ -96,3 +104,29 @@ def make_small_tokenizer(folder: Path, vocabulary: int = 512) -> None:
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2), encoding="utf-8")
     (folder / "chat_template.jinja").write_text(CHATML, encoding="utf-8")
+
+
+def make_job(folder: Path, rows: Sequence[Row], place: Path, **changes: Any) -> TrainJob:
+    """A job that trains one adapter `default` on the base in `folder`; `changes` are fields of TrainJob.
+
+    Results go to `place/out`, checkpoints to `place/work`.
+    """
+    from .shape import read_shape
+
+    usual: dict[str, Any] = {
+        "phase": "sft",
+        "base": LocatedBase(BaseModel("small", str(folder)), folder, read_shape(folder), "0" * 64),
+        "rows": tuple(rows),
+        "validation": (),
+        "adapters": {"default": AdapterSettings(lora_r=4, lora_alpha=8, lora_dropout=0.1, learning_rate=5e-3)},
+        "settings": TrainingSettings(sequence_len=128, num_epochs=2),
+        "precision": Precision("fp32", "none", "a test"),
+        "batch": Batch(2, 1),
+        "system_prompt": None,
+        "config": {},
+        "start": None,
+        "out": place / "out",
+        "work": place / "work",
+        "fingerprint": {"document": "a", "base": "b"},
+    }
+    return TrainJob(**{**usual, **changes})
