@@ -1,4 +1,4 @@
-"""Putting trained adapters onto a base and taking them off again.  An adapter's files are data: nothing in them runs."""
+"""Putting trained adapters onto a base and off again.  An adapter's files are data: nothing in them runs."""
 
 from __future__ import annotations
 

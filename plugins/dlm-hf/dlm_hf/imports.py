@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,6 +26,10 @@ _QUIET = {
     "HF_HUB_OFFLINE": "1",
 }
 
+# A worker thread that spins while it waits steals its own core when the machine is busy: a training step of a small
+# model on two threads took 4.9 s beside another job, and 0.7 s with this.  Read once, when torch is imported.
+_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
+
 #: Whether the user said offline before we did; then nothing is ever fetched.
 USER_OFFLINE = os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
 
@@ -32,6 +37,9 @@ USER_OFFLINE = os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "ye
 def prepare(qlora: bool = False) -> None:
     """Block what is not needed, silence what is, and go offline.  Cheap, and safe to call again."""
     os.environ.update(_QUIET)
+    for name, value in _THREADS.items():
+        os.environ.setdefault(name, value)
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|peft|torch|accelerate)\b")
     for name in _UNUSED:
         if qlora and name == "bitsandbytes":
             if sys.modules.get(name, ...) is None:
@@ -50,7 +58,7 @@ def online() -> Iterator[None]:
     prepare()
     os.environ["HF_HUB_OFFLINE"] = "0"
     from huggingface_hub import constants
-    from huggingface_hub.utils import enable_progress_bars
+    from huggingface_hub.utils.tqdm import enable_progress_bars
 
     constants.HF_HUB_OFFLINE = False
     if constants.HF_HUB_DISABLE_PROGRESS_BARS is None:

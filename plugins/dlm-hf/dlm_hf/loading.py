@@ -101,7 +101,7 @@ def _read(base: LocatedBase, precision: Precision) -> PreTrainedModel:
             "fetch or copy the model again",
         )
     model.eval().requires_grad_(False)
-    return model  # type: ignore[no-any-return]
+    return model
 
 
 def _model_class(base: LocatedBase) -> Any:
@@ -140,5 +140,3 @@ def _state(model: PreTrainedModel) -> object:
         for name, weight in model.named_parameters()
     ]
     return layers, weights
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,12 @@ from dlm_core.api import LocatedBase, Message, OpenModel, Precision, Row, RunFai
 
 from .adapters import active, adapter_folders, attach, detach
 from .loading import load_model, release_model
+from .lora import fit_embeddings
 from .tokens import Coder, Example, examples, load_coder
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from torch import Tensor, nn
 
 _WINDOW = 64  # prompts or rows sorted by length at a time; results still come in order
 _SCORED_LENGTH = 2048  # tokens; longer texts are scored in pieces
@@ -31,8 +34,8 @@ class HfOpenModel(OpenModel):
         if adapters and not folders:
             raise RunFailedError(f"{adapters} holds no adapter", "train the document first: `dlm train`")
         self.model = load_model(base, precision)
+        fit_embeddings(self.model, self.coder.vocabulary_size)
         self.peft: PeftModel | None = attach(self.model, folders) if folders else None
-        self._head: list[Any] = []
 
     def generate(
         self, prompts: Sequence[Sequence[Message]], sampling: Sampling, adapter: str | None = "default"
@@ -46,9 +49,7 @@ class HfOpenModel(OpenModel):
                 found = answers(self.model, window, sampling, self.coder.stop_ids, self.base.shape.context)
             yield from (self.coder.decode(answer) for answer in found)
 
-    def stream(
-        self, prompt: Sequence[Message], sampling: Sampling, adapter: str | None = "default"
-    ) -> Iterator[str]:
+    def stream(self, prompt: Sequence[Message], sampling: Sampling, adapter: str | None = "default") -> Iterator[str]:
         from .generation import steps
 
         ids = self._ask(prompt)
@@ -82,6 +83,12 @@ class HfOpenModel(OpenModel):
             self.peft = None
         release_model(self.model)
 
+    @cached_property
+    def _head(self) -> nn.Module | None:
+        from .projection import plain_head
+
+        return plain_head(self.model)
+
     def _ask(self, prompt: Sequence[Message]) -> list[int]:
         ids = self.coder.encode(self.render(prompt))
         if len(ids) >= self.base.shape.context:
@@ -110,19 +117,17 @@ class HfOpenModel(OpenModel):
         import torch
 
         from .generation import batches
-        from .projection import label_losses, plain_head
+        from .projection import label_losses
 
-        if not self._head:
-            self._head.append(plain_head(self.model))
         losses = [0.0] * len(found)
         for batch in batches([len(one.ids) for one in found], rows=16, tokens=8192):
-            ids, mask, learned = _right_padded([found[place] for place in batch], self.coder.pad_id)
-            ids, mask, learned = (part.to(self.model.device) for part in (ids, mask, learned))
+            ids, learned = _right_padded([found[place] for place in batch], self.coder.pad_id)
             with torch.no_grad():
-                each = label_losses(self.model, self._head[0], ids, mask, learned).double().cpu()
-            row_of = learned.nonzero()[:, 0].cpu()
-            for place, total in zip(batch, torch.zeros(len(batch)).double().index_add(0, row_of, each), strict=True):
-                losses[place] = float(total)
+                on = self.model.device
+                each = label_losses(self.model, self._head, ids.to(on), learned.to(on)).double().cpu()
+            sums = torch.zeros(len(batch), dtype=torch.float64).index_add_(0, learned.nonzero()[:, 0], each)
+            for place, total in zip(batch, sums.tolist(), strict=True):
+                losses[place] = total
         return losses
 
 
@@ -143,16 +148,14 @@ def pieces(coder: Coder, tokens: Iterator[int]) -> Iterator[str]:
         yield text[shown:]
 
 
-def _right_padded(found: Sequence[Example], pad_id: int) -> tuple[Any, Any, Any]:
-    """Ids, where they are real, and where they are learned, each of shape (examples, longest)."""
+def _right_padded(found: Sequence[Example], pad_id: int) -> tuple[Tensor, Tensor]:
+    """Ids, and where they are learned, both of shape (examples, longest)."""
     import torch
 
     longest = max(len(one.ids) for one in found)
     ids = torch.full((len(found), longest), pad_id)
-    mask = torch.zeros(len(found), longest, dtype=torch.bool)
-    learned = torch.zeros_like(mask)
+    learned = torch.zeros(len(found), longest, dtype=torch.bool)
     for row, one in enumerate(found):
         ids[row, : len(one.ids)] = torch.tensor(one.ids)
-        mask[row, : len(one.ids)] = True
         learned[row, : len(one.ids)] = torch.tensor(one.learned)
-    return ids, mask, learned
+    return ids, learned

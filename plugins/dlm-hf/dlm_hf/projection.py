@@ -32,22 +32,21 @@ def plain_head(model: PreTrainedModel) -> nn.Module | None:
     return head if same else None
 
 
-def label_losses(model: PreTrainedModel, head: nn.Module | None, ids: Tensor, mask: Tensor, learned: Tensor) -> Tensor:
+def label_losses(model: PreTrainedModel, head: nn.Module | None, ids: Tensor, learned: Tensor) -> Tensor:
     """Negative log-likelihood in nats, float32, of each learned token, in the order of `learned.nonzero()`.
 
-    `ids`, `mask` and `learned` have the shape (rows, length); `mask` is false on padding, `learned` on every token
-    whose prediction does not count and on each row's first.  `head` is what `plain_head` said of the model.
+    `ids` and `learned` have the shape (rows, length), padded on the right, where a causal model needs no attention
+    mask; `learned` is false on padding and on each row's first token.  `head` is what `plain_head` said of the model.
     """
     targets, before = ids[learned], learned[:, 1:]
-    attention = None if mask.all() else mask.long()
     if head is None:
-        logits = model(input_ids=ids, attention_mask=attention, use_cache=False).logits[:, :-1][before]
+        logits = model(input_ids=ids, use_cache=False).logits[:, :-1][before]
         return F.cross_entropy(logits.float(), targets, reduction="none")
     body = getattr(model, model.base_model_prefix)
-    hidden = body(input_ids=ids, attention_mask=attention, use_cache=False).last_hidden_state[:, :-1][before]
+    hidden = body(input_ids=ids, use_cache=False).last_hidden_state[:, :-1][before]
     rows = max(1, _CHUNK // max(1, model.config.get_text_config().vocab_size))
     losses = [
         F.cross_entropy(head(part).float(), wanted, reduction="none")
-        for part, wanted in zip(hidden.split(rows), targets.split(rows), strict=True)
+        for part, wanted in zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True)
     ]
-    return torch.cat(losses) if losses else targets.new_zeros(0, dtype=torch.float32)
+    return torch.cat(losses)
