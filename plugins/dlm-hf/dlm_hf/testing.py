@@ -65,6 +65,7 @@ def make_small_base(
         head_dim=hidden // heads,
         max_position_embeddings=context,
         tie_word_embeddings=tied,
+        initializer_range=0.1,  # with the usual 0.02 a model this narrow cannot say anything clearly
         bos_token_id=0,
         eos_token_id=2,
         pad_token_id=0,
