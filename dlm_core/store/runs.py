@@ -262,7 +262,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
 def _record(row: sqlite3.Row) -> dict[str, Any]:
     """A row as a dict, with what was recorded beyond the table's columns merged in."""
     values = dict(row)
-    return {**json.loads(values.pop("data") or "{}"), **values}
+    return {**json.loads(values.pop("data", None) or "{}"), **values}
 
 
 def _plain(value: Any) -> Any:

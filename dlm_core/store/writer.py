@@ -132,6 +132,8 @@ class Run:
         digest = objects.listing_hash(files)
         target = self._root / "adapters" / digest
         if target.exists() and not objects.differences(target, files, read_data=True):
+            # Whoever put it there may have died before its name was durable.
+            atomic.sync_folder(target.parent)
             atomic.remove(folder)
         else:
             atomic.remove(target)
