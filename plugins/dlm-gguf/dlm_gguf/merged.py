@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ def export(job: ExportJob) -> list[Artifact]:
             details[quant] = {
                 **_describe(model, quant, targets[quant]),
                 "encoding_error": parity.check_encoding(targets[quant], targets[proof], model.shapes),
-                "parity": _ask(quant, targets[quant], reference, model),
+                "parity": _ask(quant, targets[quant], reference, model, chats=quant is proof),
             }
             if quant is not proof:
                 details[quant]["proof"] = details[proof]["parity"]
@@ -182,8 +182,9 @@ def manifest(job: ExportJob, artifacts: Sequence[Artifact], path: Path) -> Artif
     return Artifact(path, write_durably(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n"))
 
 
-def _ask(quant: Quant, target: Target, reference: parity.Reference, model: Model) -> Mapping[str, Any]:
-    return parity.compare(quant.name, reference, peer.ask(target.part, reference.questions), model.tokenizer)
+def _ask(quant: Quant, target: Target, reference: parity.Reference, model: Model, *, chats: bool) -> Mapping[str, Any]:
+    questions = reference.questions if chats else replace(reference.questions, chats=())
+    return parity.compare(quant.name, reference, peer.ask(target.part, questions), model.tokenizer)
 
 
 def _describe(model: Model, quant: Quant, target: Target) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dlm_core.api import BaseModel, ExportJob, LocatedBase, Message, OpenModel, Precision, Row, Span, chat_row, text_row
+from dlm_core.api import BaseModel, ExportJob, Message, OpenModel, Precision, Row, Span, chat_row, text_row
 
 QUESTIONS = {
     "Who keeps the lighthouse?": "Oda Vell keeps the lighthouse.",
@@ -28,11 +28,19 @@ def rows() -> tuple[Row, ...]:
 def make_base(folder: Path, family: str = "llama", **options: Any) -> Path:
     """A base whose weights and biases are wide enough for every misplaced row to show."""
     import torch
-    from dlm_hf.testing import make_small_base
     from safetensors.torch import load_file, save_file
 
-    settings = {"hidden": 256, "intermediate": 256, "layers": 2, "heads": 4, "kv_heads": 2, "context": 256} | options
-    make_small_base(folder, family, **settings)  # type: ignore[arg-type]
+    from dlm_hf.testing import make_small_base
+
+    settings: Any = {
+        "hidden": 256,
+        "intermediate": 256,
+        "layers": 2,
+        "heads": 4,
+        "kv_heads": 2,
+        "context": 256,
+    } | options
+    make_small_base(folder, family, **settings)
     torch.manual_seed(7)
     file = folder / "model.safetensors"
     weights = {
@@ -49,7 +57,12 @@ def make_adapter(base: Path, folder: Path, **options: Any) -> Path:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    settings: dict[str, Any] = {"task_type": "CAUSAL_LM", "r": 4, "lora_alpha": 8, "target_modules": "all-linear"} | options
+    settings: dict[str, Any] = {
+        "task_type": "CAUSAL_LM",
+        "r": 4,
+        "lora_alpha": 8,
+        "target_modules": "all-linear",
+    } | options
     torch.manual_seed(3)
     model = get_peft_model(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), LoraConfig(**settings))
     with torch.no_grad():
@@ -77,14 +90,24 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Iterator[Callable[..., ExportJob]]:
+def adapt(tmp_path: Path) -> Callable[..., Path]:
+    """Make an adapter for a base, in the test's own folder."""
+
+    def make(base: Path, **options: Any) -> Path:
+        return make_adapter(base, tmp_path, **options)
+
+    return make
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Callable[..., ExportJob]:
     """Export jobs over a base and an adapter folder."""
 
     def make(base: Path, adapter: Path, quant: str = "", **changes: Any) -> ExportJob:
         from dlm_hf.engine import HfEngine
 
         engine = HfEngine()
-        located: LocatedBase = engine.locate(BaseModel(key="small", location=str(base)), fetch=False)
+        located = engine.locate(BaseModel(key="small", location=str(base)), fetch=False)
         system = changes.get("system_prompt", "You are brief.")
 
         def open_model() -> OpenModel:
@@ -105,4 +128,4 @@ def job(tmp_path: Path) -> Iterator[Callable[..., ExportJob]]:
         }
         return ExportJob(**{**settings, **changes})
 
-    yield make
+    return make
