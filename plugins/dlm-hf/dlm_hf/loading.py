@@ -90,7 +90,6 @@ def _read(base: LocatedBase, precision: Precision) -> PreTrainedModel:
         dtype=dtype,
         local_files_only=True,
         use_safetensors=True,
-        attn_implementation="sdpa",
         output_loading_info=True,
         **options,
     )
