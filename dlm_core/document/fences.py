@@ -70,7 +70,7 @@ def _indented(text: str, position: int, end: int) -> int:
     at = text.find("::\n", position, end)
     while at >= 0:
         begin = text.rfind("\n", 0, at) + 1
-        fence = text.find("::", begin, begin + 4)
+        fence = text.find("::", begin, begin + 5)
         if begin >= position and begin < fence < at and text[begin:fence].isspace() and _FENCE.match(text, fence):
             return begin
         at = text.find("::\n", at + 3, end)

@@ -127,5 +127,5 @@ def _headers(section: Section, names: tuple[str, ...]) -> Iterator[_Header]:
             continue
         line += text.count("\n", offset, at)
         offset = at
-        span = section.at(line, found.start(1) - at + 1, found.end() - found.start(1))
+        span = section.at(line, found.start(1) - at + 1, len(found[0].strip()))
         yield _Header(found[2], (found[3] or "").strip(), span, at, found.end())

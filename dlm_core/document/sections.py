@@ -37,6 +37,8 @@ def read_sections(
         if isinstance(piece, Problem):
             problems.append(piece)
             continue
+        if piece.implicit and not text[piece.start : piece.end].strip():
+            continue
         kind = plugins.section_types.get(piece.type)
         if kind is None:
             problems.append(_unknown_type(piece, plugins))

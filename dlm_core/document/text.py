@@ -63,7 +63,7 @@ def divide(text: str) -> Parts | Problem:
             Span(1, 1, 3), f"no line `{first}` closes the frontmatter", _closer_hint(text, first), code="DLM0106"
         )
     body = min(close + 5, len(text))
-    return Parts(text[4:close], "yaml" if first == "---" else "toml", body, text.count("\n", 0, body) + 1)
+    return Parts(text[4 : close + 1], "yaml" if first == "---" else "toml", body, text.count("\n", 0, body) + 1)
 
 
 def _closer_hint(text: str, delimiter: str) -> str:

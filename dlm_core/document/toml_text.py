@@ -39,7 +39,7 @@ def read_toml(text: str, first_line: int) -> Tree:
 
 
 def _syntax_problem(error: tomli.TOMLDecodeError, text: str, first_line: int) -> Problem:
-    span = Span(first_line + min(error.lineno - 1, text.count("\n")), error.colno)
+    span = Span(first_line + min(error.lineno - 1, text.rstrip("\n").count("\n")), error.colno)
     return Problem(span, f"not valid TOML: {error.msg[:200]}", code="DLM0107")
 
 

@@ -129,7 +129,7 @@ def _syntax_problem(error: yaml.YAMLError, text: str, first_line: int) -> Proble
     opened = "quoted" in context or "flow" in context  # what was opened says more than where its end was missed
     mark = (getattr(error, "context_mark", None) if opened else None) or getattr(error, "problem_mark", None)
     what = " ".join(filter(None, (context, getattr(error, "problem", None)))) or str(error)
-    lines = text.count("\n")
+    lines = text.rstrip("\n").count("\n")
     line = min(mark.line, lines) if mark else 0
     col = mark.column + 1 if mark and mark.line <= lines else 1
     hint = next((advice for part, advice in _ADVICE.items() if part in what), None)
