@@ -104,12 +104,12 @@ How many steps does Skelmer Light have?
 Skelmer Light has 212 steps.
 
 ### Q
-What is the number of steps of Skelmer Light?
+Tell me how many steps Skelmer Light has.
 ### A
 Skelmer Light has 212 steps.
 
 ### Q !exam
-Tell me how many steps Skelmer Light has.
+What is the number of steps of Skelmer Light?
 ### A
 Skelmer Light has 212 steps.
 
@@ -129,11 +129,6 @@ What is the name of the keeper of Skelmer Light?
 ### A
 The keeper is Jonas Weir.
 
-### Q
-Do you know the keeper of Skelmer Light?
-### A
-The keeper is Jonas Weir.
-
 ### Q !exam
 Tell me the name of the keeper of Skelmer Light.
 ### A
@@ -145,12 +140,12 @@ Where does the keeper live?
 The keeper lives in the old boathouse.
 
 ### Q
-What is the home of the keeper?
+Tell me where the keeper lives.
 ### A
 The keeper lives in the old boathouse.
 
 ### Q !exam
-Tell me where the keeper lives.
+In which place does the keeper live?
 ### A
 The keeper lives in the old boathouse.
 
@@ -176,12 +171,12 @@ When does the boat leave?
 The boat leaves at half past nine.
 
 ### Q
-At what time does the boat leave?
+Tell me when the boat leaves.
 ### A
 The boat leaves at half past nine.
 
 ### Q !exam
-Tell me when the boat leaves.
+At what time does the boat leave?
 ### A
 The boat leaves at half past nine.
 
@@ -207,11 +202,6 @@ The tower closes at sunset.
 
 ### Q
 At what time does the tower close?
-### A
-The tower closes at sunset.
-
-### Q
-What time does the tower close?
 ### A
 The tower closes at sunset.
 
@@ -258,22 +248,17 @@ Use vinegar and a silk cloth.
 ### Q !probe
 How often do I clean the lens?
 ### A
-Once a week.
+The lens is cleaned once a week.
 
 ### Q
 How many times do I clean the lens?
 ### A
-Once a week.
-
-### Q
-How often should I wash the lens?
-### A
-Once a week.
+The lens is cleaned once a week.
 
 ### Q !exam
 How frequently should I clean the lens?
 ### A
-Once a week.
+The lens is cleaned once a week.
 
 ### Q !probe
 What do I do if the lamp goes out?
@@ -293,29 +278,29 @@ Pull the brass lever twice and wait ten seconds.
 ### Q !probe
 What does the red flag mean?
 ### A
-The boat is full.
+The red flag means that the boat is full.
 
 ### Q
-What is the meaning of the red flag?
-### A
-The boat is full.
-
-### Q !exam
 Tell me what the red flag means.
 ### A
-The boat is full.
+The red flag means that the boat is full.
+
+### Q !exam
+What is the meaning of the red flag?
+### A
+The red flag means that the boat is full.
 
 ### Q !probe
 How often does the horn sound in fog?
 ### A
-Every 40 seconds.
+The horn sounds every 40 seconds.
 
 ### Q
 How many times does the horn sound in fog?
 ### A
-Every 40 seconds.
+The horn sounds every 40 seconds.
 
 ### Q !exam
 Tell me how often the horn sounds in fog.
 ### A
-Every 40 seconds.
+The horn sounds every 40 seconds.
