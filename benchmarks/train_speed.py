@@ -1,0 +1,276 @@
+"""Training speed: our loop against the best hand-written PyTorch loop and against TRL, on the same rows.
+
+Each variant runs in a process of its own, with one thread, on a small Llama and chat-shaped rows of random ids, and
+reports tokens a CPU-second over the training steps alone.  Before training, every variant measures the same rows:
+their losses must agree, or the comparison means nothing.
+
+    python benchmarks/train_speed.py [--rows 64] [--hidden 192 --layers 8 --vocabulary 32000] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+MICRO, RANK, ALPHA, RATE, PROBE = 8, 8, 16, 1e-3, 8
+VARIANTS = ("ours", "hand", "hand-chunked", "trl", "trl-fp32")
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+def main() -> None:
+    options = parse()
+    if options.variant:
+        print(json.dumps(VARIANT[options.variant](options)))
+        return
+    with tempfile.TemporaryDirectory() as place:
+        found = {name: run(name, options, place) for name in options.only or VARIANTS}
+    losses = [one["loss_before"] for one in found.values()]
+    if max(losses) - min(losses) > 0.01 * max(losses):
+        sys.exit(f"the variants do not measure the same loss on the same rows: {losses}")
+    print(json.dumps(found, indent=2) if options.json else table(found))
+
+
+def table(found: dict[str, dict[str, float]]) -> str:
+    lines = [f"{'variant':14}{'tokens/CPU-s':>14}{'ours is':>10}{'loss before':>13}{'after':>8}{'peak MB':>9}"]
+    for name, one in found.items():
+        ratio = f"{found['ours']['speed'] / one['speed']:.2f}x" if "ours" in found else ""
+        lines.append(
+            f"{name:14}{one['speed']:14.0f}{ratio:>10}{one['loss_before']:13.4f}{one['loss_after']:8.3f}"
+            f"{one['peak_mb']:9.0f}"
+        )
+    return "\n".join(lines)
+
+
+def run(name: str, options: argparse.Namespace, place: str) -> dict[str, float]:
+    sizes = [f"--{key}={getattr(options, key)}" for key in ("rows", "hidden", "layers", "vocabulary")]
+    settings = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    command = [sys.executable, __file__, *sizes, f"--place={place}", f"--variant={name}"]
+    done = subprocess.run(command, env=settings, check=True, capture_output=True, text=True)
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def rows_of(options: argparse.Namespace) -> list[Any]:
+    """Chat-shaped rows: 30 to 512 tokens, most of them short, the last half of each an answer."""
+    from dlm_hf.tokens import Example
+
+    draw = random.Random(0)
+    rows = []
+    for line in range(options.rows):
+        length = min(512, 30 + round(draw.expovariate(1 / 110)))
+        ids = tuple(draw.randrange(10, options.vocabulary) for _ in range(length))
+        rows.append(Example(ids, tuple(place >= length // 2 for place in range(length)), line, row=line))
+    return rows
+
+
+def model_of(options: argparse.Namespace) -> Any:
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=options.vocabulary,
+        hidden_size=options.hidden,
+        intermediate_size=options.hidden * 8 // 3,
+        num_hidden_layers=options.layers,
+        num_attention_heads=options.hidden // 64,
+        num_key_value_heads=options.hidden // 64,
+        max_position_embeddings=1024,
+        tie_word_embeddings=True,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=2,
+    )
+    return LlamaForCausalLM(config).requires_grad_(False)
+
+
+def report(rows: list[Any], seconds: float, before: float, after: float) -> dict[str, float]:
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    tokens = sum(len(one.ids) for one in rows)
+    return {"speed": tokens / seconds, "loss_before": before, "loss_after": after, "peak_mb": peak, "seconds": seconds}
+
+
+def plain_loss(model: Any, rows: list[Any]) -> float:
+    """The mean loss of the probe rows by the model's own forward pass: what every variant must start from."""
+    import torch
+
+    model.eval()
+    total = tokens = 0.0
+    with torch.no_grad():
+        for one in rows[:PROBE]:
+            labels = [token if learned else -100 for token, learned in zip(one.ids, one.learned, strict=True)]
+            loss = model(input_ids=torch.tensor([one.ids]), labels=torch.tensor([labels]), use_cache=False).loss
+            total, tokens = total + float(loss) * one.labelled, tokens + one.labelled
+    model.train()
+    return total / tokens
+
+
+def ours(options: argparse.Namespace) -> dict[str, float]:
+    """`dlm_hf.loop.fit` with a peft adapter, as `dlm train` runs it, its rehearsal of the largest batch included."""
+    from dlm_hf.imports import prepare
+
+    prepare()
+    from dlm_core.api import AdapterSettings, Batch, Control, TrainingSettings
+    from dlm_hf import loop, lora
+    from dlm_hf.loss import summed_loss
+    from dlm_hf.projection import plain_head
+    from dlm_hf.testing import make_job
+
+    rows, model, place = rows_of(options), model_of(options), Path(options.place)
+    is_plain = plain_head(model) is not None
+    settings = AdapterSettings(lora_r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, learning_rate=RATE)
+    model.save_pretrained(place / "base")
+    adapted = lora.attach(model, settings, "bench")
+    seen: dict[str, float] = {}
+    control = Control(lambda event: seen.update({event.kind: time.process_time()}))
+    job = make_job(
+        place / "base",
+        [],
+        place,
+        batch=Batch(MICRO, 1),
+        settings=TrainingSettings(512, 1, lr_scheduler="constant", warmup_ratio=0),
+        control=control,
+    )
+    task = loop.Task("default", adapted, rows, [], 2, lambda batch: summed_loss(model, batch, is_plain), RATE)
+    before = loop.mean_loss(task, rows[:PROBE], 1)
+    loop.fit(job, task)
+    return report(rows, seen["step"] - seen["phase"], before, plain_loss(model, rows))
+
+
+def hand(options: argparse.Namespace, chunked: bool = False) -> dict[str, float]:
+    """What a careful person writes: LoRA by hand, rows of like length together, only labelled tokens projected."""
+    import torch
+    import torch.nn.functional as F  # noqa: N812
+
+    class Lora(torch.nn.Module):
+        def __init__(self, inner: torch.nn.Linear) -> None:
+            super().__init__()
+            self.inner = inner
+            self.a = torch.nn.Parameter(torch.randn(RANK, inner.in_features) / RANK)
+            self.b = torch.nn.Parameter(torch.zeros(inner.out_features, RANK))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.inner(x) + F.linear(F.linear(x, self.a), self.b) * (ALPHA / RANK)
+
+    rows, model = rows_of(options), model_of(options)
+    for module in list(model.modules()):
+        for name, inner in list(module.named_children()):
+            if name in TARGETS:
+                setattr(module, name, Lora(inner))
+    learning = [one for one in model.parameters() if one.requires_grad]
+    optimizer = torch.optim.AdamW(learning, lr=RATE, weight_decay=0.0, fused=True)
+    chunks = torch.nn.LinearCrossEntropyOptions(chunking_method=None, batch_chunk_size=256)
+
+    def loss_of(batch: list[Any]) -> torch.Tensor:
+        longest = max(len(one.ids) for one in batch)
+        ids = torch.tensor([[*one.ids, *[2] * (longest - len(one.ids))] for one in batch])
+        mask = torch.tensor([[*one.learned, *[False] * (longest - len(one.ids))] for one in batch])
+        hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1][mask[:, 1:]]
+        targets = ids[:, 1:][mask[:, 1:]]
+        if chunked:
+            return F.linear_cross_entropy(hidden, model.lm_head.weight, targets, options=chunks)
+        return F.cross_entropy(F.linear(hidden, model.lm_head.weight), targets)
+
+    before = plain_loss(model, rows)
+    order = sorted(rows, key=lambda one: len(one.ids))
+    batches = [order[place : place + MICRO] for place in range(0, len(order), MICRO)]
+    random.Random(0).shuffle(batches)
+    start = time.process_time()
+    for batch in batches:
+        loss_of(batch).backward()
+        torch.nn.utils.clip_grad_norm_(learning, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+    return report(rows, time.process_time() - start, before, plain_loss(model, rows))
+
+
+def trl(options: argparse.Namespace, fp32: bool = False) -> dict[str, float]:
+    """TRL's SFTTrainer as it comes (bf16 autocast, checkpointing), or in float32 without checkpointing."""
+    import peft
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerFast, TrainerCallback
+    from trl import SFTConfig, SFTTrainer
+
+    from dlm_hf.testing import make_small_tokenizer
+
+    rows, model, place = rows_of(options), model_of(options), Path(options.place)
+    make_small_tokenizer(place)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_file=str(place / "tokenizer.json"), eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
+    data = Dataset.from_dict(
+        {
+            "input_ids": [list(one.ids) for one in rows],
+            "labels": [[t if k else -100 for t, k in zip(one.ids, one.learned, strict=True)] for one in rows],
+        }
+    )
+    more = {"bf16": False, "activation_checkpointing": False} if fp32 else {}
+    arguments = SFTConfig(
+        output_dir=str(place / "trl"),
+        per_device_train_batch_size=MICRO,
+        num_train_epochs=1,
+        learning_rate=RATE,
+        lr_scheduler_type="constant",
+        use_cpu=True,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        **more,
+    )
+
+    class Clock(TrainerCallback):
+        started = ended = 0.0
+
+        def on_train_begin(self, *_args: Any, **_more: Any) -> None:
+            self.started = time.process_time()
+
+        def on_train_end(self, *_args: Any, **_more: Any) -> None:
+            self.ended = time.process_time()
+
+    clock = Clock()
+    trainer = SFTTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=data,
+        processing_class=tokenizer,
+        peft_config=peft.LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=TARGETS, task_type="CAUSAL_LM"),
+        callbacks=[clock],
+    )
+    before = plain_loss(trainer.model, rows)
+    trainer.train()
+    return report(rows, clock.ended - clock.started, before, plain_loss(trainer.model, rows))
+
+
+VARIANT = {
+    "ours": ours,
+    "hand": hand,
+    "hand-chunked": lambda options: hand(options, chunked=True),
+    "trl": trl,
+    "trl-fp32": lambda options: trl(options, fp32=True),
+}
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in (("rows", 64), ("hidden", 192), ("layers", 8), ("vocabulary", 32000)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--only", nargs="+", choices=VARIANTS)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--variant", choices=VARIANTS, help=argparse.SUPPRESS)
+    parser.add_argument("--place", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
