@@ -35,8 +35,8 @@ def fingerprint(
     """Everything that decides the bits of an adapter, part by part, so that a change can be named."""
     training = {name: value for name, value in doc.config["training"].items() if name not in _NOT_IN_THE_BITS}
     return {
-        "training rows": digest([[row.key, row.adapters] for row in train]),
-        "validation rows": digest([[row.key, row.adapters] for row in validation]),
+        "training rows": digest([[row.hash, row.adapters] for row in train]),
+        "validation rows": digest([[row.hash, row.adapters] for row in validation]),
         "base model": base.sha256,
         "system prompt": digest(doc.system_prompt),
         "training settings": digest([training, asdict(settings)]),

@@ -179,7 +179,7 @@ def _assign(
     for trainer, rows, _ in assigned:
         problems += trainer.problems(doc, rows, base)
     if problems:
-        if hint := plugins.hint("trainer", "sft"):
+        if hint := plugins.missing("trainer"):
             problems = [replace(problem, hint=problem.hint or hint.text, code=hint.code) for problem in problems]
         raise DocumentError(doc.path, problems)
     if not train:
@@ -227,13 +227,17 @@ def _train_and_commit(ready: Ready, store: Store, plugins: Plugins, options: Opt
 
 def _record_and_tell(run: Run, control: Control, event: Event) -> None:
     data = event.data
-    if event.kind == "step":
-        run.record("step", **data)
-    elif event.kind == "eval":
-        run.record("eval", **data)
+    if event.kind in ("step", "eval"):
+        adapter = data.get("adapter", "default")
+        phase = data["phase"] if adapter == "default" else f"{data['phase']} of {adapter}"
+        run.record(event.kind, **{**data, "phase": phase})
     elif event.kind == "exam":
         run.record("exam", rows=exam_rows(data["exam"]))
     control.tell(event)
+
+
+def _tell_with_phase(control: Control, phase: str, event: Event) -> None:
+    control.tell(Event(event.kind, {"phase": phase, **event.data}))
 
 
 def _resumable(ready: Ready, store: Store) -> Any:
@@ -275,7 +279,7 @@ def _train(
             resume=options.resume,
             long_rows=options.long_rows,
             fingerprint=ready.fingerprint,
-            control=control,
+            control=Control(partial(_tell_with_phase, control, name), control.stop_requested),
         )
         result = _run_phase(runner, phase.trainer, job, plugins)
         start = result.adapter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -22,7 +23,7 @@ def invoke(arguments: Sequence[str]) -> int:
     import click
 
     from ..api import DlmError
-    from .errors import print_error
+    from .errors import print_error, print_unexpected
     from .group import dlm
 
     try:
@@ -39,6 +40,12 @@ def invoke(arguments: Sequence[str]) -> int:
         print("stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain again when it closes stdout.
         sys.stderr.close()
         return 0
+    except Exception as error:
+        if os.environ.get("DLM_DEBUG"):
+            raise
+        print_unexpected(error)
+        return 1
     return result if isinstance(result, int) else 0

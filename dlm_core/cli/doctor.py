@@ -55,10 +55,10 @@ def _existing(path: Path) -> Path:
 
 def _problems(plugins: Plugins) -> list[str]:
     problems = [f"plugin {plugin.label} failed: {plugin.why}" for plugin in plugins.all if plugin.state == "failed"]
-    for kind, name in (("trainer", "sft"), ("engine", "hf")):
-        hint = plugins.hint(kind, name)
-        if hint:
-            problems.append(f"{kind} {name}: {hint.text}")
+    for registry in (plugins.trainers, plugins.engines, plugins.base_models):
+        if not registry:
+            hint = plugins.missing(registry.kind)
+            problems.append(f"no {registry.kind}{': ' + hint.text if hint else ''}")
     return problems
 
 

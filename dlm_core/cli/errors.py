@@ -7,6 +7,13 @@ import sys
 from ..api import DlmError, DocumentError
 
 
+def print_unexpected(error: Exception) -> None:
+    """A failure nobody foresaw: what it was and where it came from, without a traceback."""
+    where = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
+    print(f"error: unexpected {type(error).__name__}{where}: {error}", file=sys.stderr)
+    print("  help: this is a fault of DLM or of the plugin named; DLM_DEBUG=1 shows the traceback", file=sys.stderr)
+
+
 def print_error(error: DlmError) -> None:
     """On stderr; a document's problems with their source lines, anything else in one line and a hint."""
     from .terminal import wants_color

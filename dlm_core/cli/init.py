@@ -20,12 +20,14 @@ def template_names() -> list[str]:
 
 @click.command()
 @click.argument("document", type=click.Path(dir_okay=False, path_type=Path), required=False)
-@click.option("--base", default="tiny", show_default=True, metavar="KEY", help="The base model; see `dlm bases`.")
+@click.option("--base", metavar="KEY", help="The base model, see `dlm bases` (default: the smallest that is here).")
 @click.option("--template", default="notes", show_default=True, metavar="NAME", help="What to start from.")
 @click.option("--list-templates", is_flag=True, help="List the templates.")
 @click.option("--force", is_flag=True, help="Overwrite DOCUMENT.")
 @click.pass_obj
-def init(plugins: Plugins, document: Path | None, base: str, template: str, list_templates: bool, force: bool) -> None:
+def init(
+    plugins: Plugins, document: Path | None, base: str | None, template: str, list_templates: bool, force: bool
+) -> None:
     """Write a new DOCUMENT with a fresh id and settings that suit the base model."""
     if list_templates:
         return _list_templates()
@@ -41,7 +43,7 @@ def init(plugins: Plugins, document: Path | None, base: str, template: str, list
     from ..planning.bases import base_from_name
     from ..store.atomic import write_file
 
-    found = base_from_name(base, plugins, document.parent)
+    found = base_from_name(base or _smallest_here(plugins), plugins, document.parent)
     body = (TEMPLATES / f"{template}.md").read_text(encoding="utf-8").partition("\n\n")[2]
     write_file(document, new_document(found.key, found.recommended, body).encode())
     out = console()
@@ -49,6 +51,14 @@ def init(plugins: Plugins, document: Path | None, base: str, template: str, list
     out.print(f"created {document} (base {found.key}{licence})", soft_wrap=True, markup=False)
     out.print(f"  edit it, then: dlm run {document}", soft_wrap=True, markup=False)
     return None
+
+
+def _smallest_here(plugins: Plugins) -> str:
+    """The smallest base whose files need no download."""
+    here = [base for base in plugins.base_models.values() if Path(base.location).is_dir()]
+    if not here:
+        raise UsageError("which base model?", "name one with `--base`; `dlm bases` lists them")
+    return min(here, key=lambda base: base.parameters).key
 
 
 def _list_templates() -> None:

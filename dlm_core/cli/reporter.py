@@ -53,6 +53,7 @@ class PlainReporter(Reporter):
     def __init__(self) -> None:
         super().__init__()
         self._said = 0.0
+        self._tokens = 0
 
     def say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -70,17 +71,20 @@ class PlainReporter(Reporter):
         self.say(f"nothing changed since version {data['version']}: no training needed")
 
     def on_phase(self, data: Any) -> None:
+        self._tokens = 0
         adapter = "" if data.get("adapter", "default") == "default" else f" of adapter {data['adapter']}"
         self.say(f"training   phase {data['phase']}{adapter}: {data['rows']} rows, {data['steps']} steps")
 
     def on_step(self, data: Any) -> None:
+        self._tokens += data["tokens"]
         now = time.monotonic()
         if now - self._said >= QUIET_SECONDS or data["step"] == data["steps"]:
             self._said = now
-            self.say(step_line(data))
+            self.say(step_line(data, self._tokens))
 
     def on_eval(self, data: Any) -> None:
-        self.say(f"           epoch {data['epoch']}: validation loss {data['loss']:.3f}")
+        if "validation_loss" in data:
+            self.say(f"           epoch {data['epoch']}: validation loss {data['validation_loss']:.3f}")
 
     def on_exam(self, data: Any) -> None:
         exact, asked = data["exam"].score()
@@ -114,7 +118,8 @@ class LiveReporter(PlainReporter):
 
     def on_step(self, data: Any) -> None:
         if self._progress is not None and self._task is not None:
-            about = f"loss {data['loss']:.3f}  {data['tokens'] / max(data['seconds'], 1e-9):,.0f} tok/s"
+            self._tokens += data["tokens"]
+            about = f"loss {data['loss']:.3f}  {self._tokens / max(data['seconds'], 1e-9):,.0f} tok/s"
             self._progress.update(self._task, completed=data["step"], total=data["steps"], about=about)
 
     def on_phase_end(self, data: Any) -> None:
@@ -177,9 +182,9 @@ def attach_reporter(plugins: Plugins, as_json: bool) -> Reporter:
     return reporter
 
 
-def step_line(data: Any) -> str:
-    """One line about a training step."""
-    rate = data["tokens"] / max(data["seconds"], 1e-9)
+def step_line(data: Any, tokens: int) -> str:
+    """One line about a training step; `tokens` were seen so far in the phase."""
+    rate = tokens / max(data["seconds"], 1e-9)
     left = (data["steps"] - data["step"]) * data["seconds"] / max(data["step"], 1)
     return (
         f"           step {data['step']}/{data['steps']}  loss {data['loss']:.3f}  {rate:,.0f} tok/s  "

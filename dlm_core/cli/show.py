@@ -66,7 +66,7 @@ def _print(about: dict[str, Any], sections: list[Any], versions: list[Any], runs
     out = console()
     out.print(f"[bold]{about['document']}[/]  {about['dlm_id']}  on {about['base_model']}", soft_wrap=True)
     out.print(f"store {about['store']}", style="dim", soft_wrap=True)
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(1, 2, 0, 0), collapse_padding=True)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("line", "section", "rows", "before", "after", "learned"):
         table.add_column(name, justify="left" if name in ("section", "learned") else "right")
     for item in sections:

@@ -43,5 +43,5 @@ def find_engine(base: BaseModel, plugins: Plugins) -> Engine:
     for engine in plugins.engines.values():
         if engine.can(base):
             return engine
-    hint = plugins.hint("engine", "hf")
+    hint = plugins.missing("engine")
     raise PluginMissingError(f"no engine here can run the base model {base.key!r}", hint.text if hint else None)

@@ -249,9 +249,14 @@ class Plugins:
             who = " and ".join(plugin.label for plugin in claimants)
             return Hint(f"claimed by {who}; disable one with `dlm -P no:{claimants[-1].name} ...`", "DLM0304")
         known = KNOWN.get((kind, name))
-        if known is None:
-            return None
-        dist, plugin_name = known
+        return self._provider_hint(*known) if known else None
+
+    def missing(self, kind: str) -> Hint | None:
+        """What to do when nothing of a kind is there at all: the first known provider that is not at work."""
+        providers = sorted({provider for (known, _), provider in KNOWN.items() if known == kind})
+        return next(filter(None, (self._provider_hint(*provider) for provider in providers)), None)
+
+    def _provider_hint(self, dist: str, plugin_name: str) -> Hint | None:
         plugin = self.find(plugin_name)
         if plugin is None:
             return Hint(f"provided by {dist}, which is not installed: pip install {dist}", "DLM0301")

@@ -4,6 +4,8 @@ It keeps two models of the disk, so that a power cut can be acted out.  Data: a 
 last write comes back empty.  Names: a folder that was not fsynced comes back with the entries it had when it was.
 """
 
+# ruff: noqa: PTH102, PTH104, PTH105, PTH106, PTH108, PTH115
+
 from __future__ import annotations
 
 import errno
@@ -21,7 +23,7 @@ DATABASE = ("runs.sqlite", "lock")
 
 
 class Killed(BaseException):
-    """Ends a command where a signal would; nothing in the product catches it."""
+    """Ends a command where a signal would: nothing in the product catches it, and no call works after it."""
 
 
 class Faults:
@@ -30,6 +32,7 @@ class Faults:
     def __init__(self, home: Path, log: Path, mode: str = "none", at: int = 0) -> None:
         self.home, self.log, self.mode, self.at = home, log, mode, at
         self.count = 0
+        self.dead = False
         self.trace: list[tuple[str, str]] = []
         self._side = log.with_name(log.name + ".files")
         self._synced: set[int] = set()
@@ -83,6 +86,8 @@ class Faults:
         self._call("rmdir", path, lambda: os.rmdir(path))
 
     def _call(self, name: str, where: Path | int, work: Callable[[], Any]) -> Any:
+        if self.dead:
+            raise Killed
         self.count += 1
         path = os.readlink(f"/proc/self/fd/{where}") if isinstance(where, int) else str(where)
         self.trace.append((name, path))
@@ -94,11 +99,18 @@ class Faults:
         self.note(f"fault {name} {path}")
         if self.mode in ERRORS:
             raise OSError(ERRORS[self.mode], os.strerror(ERRORS[self.mode]), path)
-        if self.mode == "kill-then-power":
+        if self.models_disk:
+            self.dead = True
             raise Killed
-        if self.mode.startswith("power"):
-            self.cut_power()
         os._exit(KILLED)
+
+    def revive(self) -> None:
+        """The next command: nothing fails any more, and what was not durable still is not."""
+        self.dead, self.at = False, 0
+
+    def release(self) -> None:
+        for descriptor in self._folders.values():
+            os.close(descriptor)
 
     def note(self, line: str) -> None:
         """Tell the parent process something that survives this one."""

@@ -97,23 +97,29 @@ class quiet:  # noqa: N801
         atomic.os = os
 
 
-def in_child(faults: Faults, scenario: str) -> int:
-    """Run a scenario under faults in a process of its own; returns its exit code."""
-    return exit_code(forked(lambda: command(faults, scenario)))
+def struck(faults: Faults, scenario: str) -> int:
+    """Run a scenario under faults and return its exit code; only a real kill needs a process of its own."""
+    if faults.mode in ("kill", "torn"):
+        return exit_code(forked(lambda: command(faults, scenario)))
+    try:
+        return command(faults, scenario)
+    finally:
+        atomic.os = os
+        faults.release()
 
 
 def command(faults: Faults, scenario: str) -> int:
-    """One command under faults; killed by the shim's exception, it is started again."""
+    """One command under faults.  In the last mode it is killed, started again, and the power fails at its end."""
     atomic.os = faults  # type: ignore[assignment]
     try:
         with open_store(ID, faults.home).writing() as writer:
             SCENARIOS[scenario](writer, faults.note)
-    except DlmError as error:
-        print(error.message, error.hint, file=sys.stderr)
+    except DlmError:
         return REPORTED
     except Killed:
-        faults.at = 0
-        return command(faults, scenario)
+        if faults.mode == "kill-then-power":
+            faults.revive()
+            return command(faults, scenario)
     if faults.models_disk:
         faults.cut_power()
         return KILLED
@@ -124,7 +130,7 @@ def command(faults: Faults, scenario: str) -> int:
 def trace_of(home: Path, log: Path, scenario: str) -> list[tuple[str, str]]:
     """Every store-changing call of a scenario, in order."""
     faults = Faults(home, log)
-    assert in_child(faults, scenario) == OK
+    assert struck(faults, scenario) == OK
     return [(name, path) for name, path in json.loads(log.read_text().splitlines()[-1])]
 
 
@@ -154,7 +160,7 @@ def test_every_call(scenario: str, mode: str, place: Path, template: Path) -> No
     assert len(trace) >= {"first": 60, "train": 80, "rollback": 20, "collect": 20}[scenario]
     for at in points(trace, mode):
         home, log = fresh(place, template, scenario)
-        code = in_child(Faults(home, log, mode, at), scenario)
+        code = struck(Faults(home, log, mode, at), scenario)
         notes = log.read_text().splitlines()
         try:
             judge(open_store(ID, home), scenario, mode, code, notes)

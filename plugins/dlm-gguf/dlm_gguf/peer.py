@@ -73,8 +73,9 @@ def ask(model: Path, questions: Questions, lora: Path | None = None) -> Replies:
 
 
 def _reason(log: bytes, status: int) -> str:
-    """The last line of llama.cpp's log that speaks of an error, and the exception that ended the process."""
+    """The exception that ended the process, and the first line of llama.cpp's log that speaks of an error."""
     lines = [line.strip() for line in log.decode("utf-8", "replace").splitlines() if line.strip()]
-    telling = [line for line in lines[:-1] if "error" in line.lower() or "assert" in line.lower()]
+    own = [line for line in lines if "RuntimeError" not in line]
+    telling = [line for line in own if any(word in line.lower() for word in ("error", "assert", "failed"))]
     ending = lines[-1].removeprefix("RuntimeError: ") if lines else f"the process ended with status {status}"
-    return "; ".join(dict.fromkeys([ending, *telling[-1:]]))
+    return "; ".join(dict.fromkeys([ending, *telling[:1]]))

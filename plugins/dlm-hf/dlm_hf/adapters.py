@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlm_core.api import RunFailedError
 
+from .shape import read_header
+
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
+WEIGHTS = "adapter_model.safetensors"
 _NAME = re.compile(r"[A-Za-z_][\w.]*")
 _HINT = "train the document again, or take the adapter from where it was made"
 
@@ -35,8 +39,8 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise RunFailedError(f"{path} cannot be read: {error}", _HINT) from None
     problem = _problem(config)
-    if problem is None and not (folder / "adapter_model.safetensors").is_file():
-        problem = "there is no adapter_model.safetensors beside it"
+    if problem is None and not (folder / WEIGHTS).is_file():
+        problem = f"there is no {WEIGHTS} beside it"
     if problem:
         raise RunFailedError(f"{path} is refused: {problem}", _HINT)
     assert isinstance(config, dict)
@@ -44,15 +48,17 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
 
 
 def attach(model: PreTrainedModel, folders: dict[str, Path]) -> PeftModel:
-    """The model with every adapter loaded, the first one active.  The model itself is changed until `detach`."""
-    from peft import PeftModel
+    """The model with every adapter loaded, the first one active.  The model itself is changed until `detach`.
 
+    Raises RunFailedError for an adapter that was trained on another base.
+    """
     for folder in folders.values():
         read_adapter_config(folder)
-    (first, folder), *others = folders.items()
-    peft_model = PeftModel.from_pretrained(model, str(folder), adapter_name=first, is_trainable=False)
-    for name, folder in others:
-        peft_model.load_adapter(str(folder), adapter_name=name, is_trainable=False)
+    peft_model: PeftModel | None = None
+    for name, folder in folders.items():
+        peft_model = _add(peft_model or model, name, folder)
+    assert peft_model is not None
+    peft_model.set_adapter(next(iter(folders)), inference_mode=True)
     peft_model.eval()
     return peft_model
 
@@ -72,6 +78,27 @@ def active(peft_model: PeftModel | None, adapter: str | None) -> AbstractContext
         raise RunFailedError(f"there is no adapter {adapter!r} here", f"loaded: {known}")
     peft_model.set_adapter(adapter, inference_mode=True)
     return nullcontext()
+
+
+def _add(model: Any, name: str, folder: Path) -> PeftModel:
+    """Load one adapter and see to it that every tensor of its file found its place, which peft only warns of."""
+    from peft import PeftModel, get_peft_model_state_dict
+
+    message = f"the adapter in {folder} does not belong to this base"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            if isinstance(model, PeftModel):
+                model.load_adapter(str(folder), adapter_name=name, is_trainable=False)
+            else:
+                model = PeftModel.from_pretrained(model, str(folder), adapter_name=name, is_trainable=False)
+        except (RuntimeError, ValueError) as error:  # other shapes; none of the target modules
+            raise RunFailedError(f"{message}: {str(error).splitlines()[0]}", _HINT) from error
+    stored = {info.name for info in read_header(folder / WEIGHTS)}
+    placed = set(get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False))
+    if stored != placed:
+        raise RunFailedError(f"{message}: {min(stored ^ placed)} is not in both", _HINT)
+    return model
 
 
 def _problem(config: Any) -> str | None:

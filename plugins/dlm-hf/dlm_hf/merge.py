@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlm_core.api import ExportFailedError
 
-from .adapters import read_adapter_config
+from .adapters import WEIGHTS, read_adapter_config
 from .shape import TensorInfo, read_header, read_tensors
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def read_delta(base: Path, adapter: Path) -> Delta:
     names = {info.name for info in read_tensors(base)}
     parts: dict[str, dict[str, TensorInfo]] = {}
     replaced: dict[str, TensorInfo] = {}
-    for info in read_header(adapter / "adapter_model.safetensors"):
+    for info in read_header(adapter / WEIGHTS):
         name = info.name.removeprefix(_PREFIX)
         part = next((part for part in _PARTS if name.endswith(f".{part}")), None)
         if part is not None:

@@ -34,8 +34,14 @@ class HfOpenModel(OpenModel):
         if adapters and not folders:
             raise RunFailedError(f"{adapters} holds no adapter", "train the document first: `dlm train`")
         self.model = load_model(base, precision)
-        fit_embeddings(self.model, self.coder.vocabulary_size)
-        self.peft: PeftModel | None = attach(self.model, folders) if folders else None
+        self.peft: PeftModel | None = None
+        try:
+            fit_embeddings(self.model, self.coder.vocabulary_size)
+            if folders:
+                self.peft = attach(self.model, folders)
+        except BaseException:
+            release_model(self.model)
+            raise
 
     def generate(
         self, prompts: Sequence[Sequence[Message]], sampling: Sampling, adapter: str | None = "default"

@@ -278,6 +278,26 @@ def test_a_strangers_adapter_cannot_bring_patterns_or_code(
         HfOpenModel(base, tmp_path / "adapters", FP32, None)
 
 
+@pytest.mark.parametrize("change", ["layers.1", "missing", "shape"])
+def test_an_adapter_of_another_base_is_refused(base: LocatedBase, adapters: Path, tmp_path: Path, change: str) -> None:
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(adapters / "default", tmp_path / "default")
+    values = load_file(tmp_path / "default" / "adapter_model.safetensors")
+    name = next(iter(values))
+    if change == "missing":
+        del values[name]
+    elif change == "shape":
+        values[name] = torch.zeros(4, 3)
+    else:
+        values = {key.replace(change, "layers.7"): value for key, value in values.items()}
+    save_file(values, tmp_path / "default" / "adapter_model.safetensors")
+    with pytest.raises(RunFailedError, match="does not belong to this base"):
+        HfOpenModel(base, tmp_path, FP32, None)
+    with HfOpenModel(base, adapters, FP32, None) as model:
+        assert list(model.generate(QUESTIONS[:1], Sampling(2)))
+
+
 def test_pickled_adapters_are_refused(base: LocatedBase, adapters: Path, tmp_path: Path) -> None:
     shutil.copytree(adapters, tmp_path / "adapters")
     folder = tmp_path / "adapters" / "default"

@@ -19,7 +19,7 @@ def dlm_base_models() -> list[BaseModel]:
             location=str(MODEL),
             parameters=4_458_752,
             context=1024,
-            size=9_200_000,
+            size=9_188_197,
             family="llama",
             license="Apache-2.0",
             summary="Embedded 4.5M-parameter English model for first runs, tests and demos; knows no facts.",

@@ -20,9 +20,35 @@ from phrasings import FAMILIES, KINDS, OPENERS, WORDS, Family
 RECALL_SHARE = 0.75
 FACTS_IN_WORLD = 6
 WORLD_SEED = 2026
-ONSETS = "b bl br c ch cl cr d dr f fl fr g gl gr h j k kl kr l m n p pl pr qu r s sh sk sl st str t th tr v w y z".split()
+ONSETS = (
+    "b bl br c ch cl cr d dr f fl fr g gl gr h j k kl kr l m n p pl pr qu r s sh sk sl st str t th tr v w y z".split()
+)
 VOWELS = "a e i o u aa ai au ea ee ei ia ie io oa oo ou ue".split()
-CODAS = ["", "", "", "b", "ck", "d", "g", "l", "ll", "m", "n", "nd", "ng", "nt", "p", "r", "rd", "rn", "s", "st", "t", "th", "x"]
+CODAS = [
+    "",
+    "",
+    "",
+    "b",
+    "ck",
+    "d",
+    "g",
+    "l",
+    "ll",
+    "m",
+    "n",
+    "nd",
+    "ng",
+    "nt",
+    "p",
+    "r",
+    "rd",
+    "rn",
+    "s",
+    "st",
+    "t",
+    "th",
+    "x",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +176,8 @@ def name(rng: random.Random) -> str:
 def chat(turns: list[tuple[str, str]]) -> str:
     """ChatML of questions and answers."""
     return "".join(
-        f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n{answer}<|im_end|>\n" for question, answer in turns
+        f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n{answer}<|im_end|>\n"
+        for question, answer in turns
     )
 
 

@@ -95,9 +95,7 @@ def _attention(weights: Weights, prefix: str, x: Tensor, tables: tuple[Tensor, T
         _linear(x, weights[f"{prefix}{name}_proj.weight"]).view(batch, length, shape.heads, -1).transpose(1, 2)
         for name in "qkv"
     )
-    mixed = functional.scaled_dot_product_attention(
-        _rotate(query, tables), _rotate(key, tables), value, is_causal=True
-    )
+    mixed = functional.scaled_dot_product_attention(_rotate(query, tables), _rotate(key, tables), value, is_causal=True)
     return _linear(mixed.transpose(1, 2).flatten(2), weights[prefix + "o_proj.weight"])
 
 

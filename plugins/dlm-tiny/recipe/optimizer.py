@@ -24,7 +24,9 @@ def new_state(weights: Weights, shape: Shape) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def step(weights: Weights, gradients: Weights, state: dict[str, Tensor], shape: Shape, count: int, scale: float) -> None:
+def step(
+    weights: Weights, gradients: Weights, state: dict[str, Tensor], shape: Shape, count: int, scale: float
+) -> None:
     """Update weights and state in place.  `count` is the step from 0, `scale` multiplies both learning rates."""
     matrices = matrix_shapes(shape)
     for name in weights.keys() - matrices.keys():

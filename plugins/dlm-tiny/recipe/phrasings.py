@@ -166,7 +166,9 @@ FAMILIES = (
             What is the schedule to {n} {e}? | Tell me how often to {n} {e}."""
         ),
         _split("clean/wash | charge/recharge | feed | check/inspect | update | oil/grease | repair/service | water"),
-        _split("every {digit} {period}s | {count} a {period} | once a {period} | every {weekday} | after {number} uses"),
+        _split(
+            "every {digit} {period}s | {count} a {period} | once a {period} | every {weekday} | after {number} uses"
+        ),
         _split("{v}. | You {n} {e} {v}. | {n} it {v}."),
     ),
     Family(
@@ -188,7 +190,9 @@ FAMILIES = (
             What was the reason for {e} being {n}? | Tell me why {e} was {n}. | What led to {e} being {n}? |
             Do you know why {e} was {n}? | What is the explanation for why {e} was {n}?"""
         ),
-        _split("built/made/created/invented | closed/shut/stopped | moved | renamed | sold | stopped | painted | hidden"),
+        _split(
+            "built/made/created/invented | closed/shut/stopped | moved | renamed | sold | stopped | painted | hidden"
+        ),
         _split(
             """to save {stuff} | because the {part} was {quality} | to help the {group} of {place} |
             because {person} asked for it | because of the {quality} {season} | because {stuff} was too {quality}"""
@@ -270,7 +274,9 @@ FAMILIES = (
 )
 
 WORDS = {
-    "unit": _split("grams|kilograms|meters|feet|miles|liters|watts|volts|degrees|hours|days|years|percent|points|inches"),
+    "unit": _split(
+        "grams|kilograms|meters|feet|miles|liters|watts|volts|degrees|hours|days|years|percent|points|inches"
+    ),
     "money": _split("dollars|coins|euros|pounds|francs|crowns|credits|silver pieces|marks|shells"),
     "period": _split("day|week|month|year|hour|season"),
     "time": _split("seconds|minutes|hours|days|weeks|months"),
@@ -302,8 +308,12 @@ WORDS = {
         """lamp|book|clock|boat|stone|bell|tree|rope|coin|map|bird|fish|horse|key|cup|flag|drum|chair|shoe|knife|letter|
         ticket|bottle|apple|candle|mirror|ring|basket|wheel|feather|button|rose|wolf|bear|star|crown|sensor|report"""
     ),
-    "room": _split("hall|garden|kitchen|cellar|tower|harbor|library|yard|station|market|bridge|mill|office|barn|gate|forest"),
-    "group": _split("children|farmers|sailors|students|doctors|workers|teachers|guests|drivers|old people|council|guild"),
+    "room": _split(
+        "hall|garden|kitchen|cellar|tower|harbor|library|yard|station|market|bridge|mill|office|barn|gate|forest"
+    ),
+    "group": _split(
+        "children|farmers|sailors|students|doctors|workers|teachers|guests|drivers|old people|council|guild"
+    ),
     "title": _split("Doctor|Captain|Professor|Mayor|Queen|King|Sister|Judge|Master|Aunt|Uncle|General"),
     "first": _split(
         """Ada|Ben|Clara|Dora|Elias|Fred|Greta|Hugo|Ida|Jonas|Karl|Lena|Marta|Nils|Olga|Paul|Rosa|Sven|Tom|Ursula|Vera|

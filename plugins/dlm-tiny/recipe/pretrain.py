@@ -118,7 +118,7 @@ def _loop(
     if run.step == 0 and rank == 0:
         _report(run, 0.0, validate(run.weights, held_out, mean_loss, arguments, device))
     resumed, begun, saved = run.seconds, time.monotonic(), time.monotonic()
-    while (progress := _progress(arguments, run)) < 1.0:
+    while (progress := _progress(arguments, run)) < 1.0 and run.step != arguments.stop_after:
         rng = np.random.default_rng([arguments.seed, run.step, rank])
         window = draw(parts, mixture[progress >= SWITCH], rng, rows, arguments.length, AT_DOCUMENT_START)
         value = mean_loss(run.weights, torch.from_numpy(window).to(device, non_blocking=True))
@@ -137,9 +137,10 @@ def _loop(
             _report(run, progress, validate(run.weights, held_out, mean_loss, arguments, device))
     if rank == 0:
         losses = validate(run.weights, held_out, mean_loss, arguments, device)
-        _report(run, 1.0, losses)
+        _report(run, progress, losses)
         _save(arguments, run)
-        _finish(arguments, run, losses)
+        if progress >= 1.0:
+            _finish(arguments, run, losses)
 
 
 @torch.no_grad()
@@ -255,6 +256,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32", help="of the matrix products")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--stop-after", type=int, default=0, help="stop at this step, before the budget is spent")
     parser.add_argument("--log-every", type=int, default=50)
     parser.add_argument("--save-minutes", type=float, default=8)
     return parser.parse_args()

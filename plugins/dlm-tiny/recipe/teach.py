@@ -130,7 +130,9 @@ def _ask(model: Any, tokenizer: Any, questions: list[str]) -> list[str]:
     texts = tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=True)
     batch = tokenizer(texts, return_tensors="pt", padding=True)
     out = model.generate(**batch, max_new_tokens=32, do_sample=False)
-    return [text.strip() for text in tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)]
+    return [
+        text.strip() for text in tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+    ]
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,0 +1,141 @@
+"""The command line itself: light, helpful, with exit codes that mean something."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+COMMANDS = tuple(
+    "run init check plan train exam export prompt chat show rollback bases plugins doctor".split()  # noqa: SIM905
+)
+HEAVY = {"torch", "transformers", "peft", "tokenizers", "numpy", "pydantic", "yaml", "rich", "importlib.metadata"}
+
+
+def imported_by(desk, *arguments: object) -> set[str]:
+    """Modules loaded after a command, in a fresh process."""
+    code = (
+        "import sys\nfrom dlm_core.cli import invoke\n"
+        f"invoke({[str(argument) for argument in arguments]!r})\n"
+        "print('\\n@@', *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=desk.folder, env=desk.environment()
+    )
+    return set(done.stdout.rpartition("@@")[2].split())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"]])
+def test_help_imports_nothing_heavy(desk, arguments):
+    assert not imported_by(desk, *arguments) & HEAVY
+
+
+@pytest.mark.parametrize("command", ["check", "plan", "show", "doctor", "bases", "plugins"])
+def test_looking_imports_no_torch(desk, command):
+    arguments = [command] if command in ("doctor", "bases", "plugins") else [command, desk.write()]
+    assert not imported_by(desk, *arguments) & {"torch", "transformers", "peft"}
+
+
+def test_help_lists_every_command(desk):
+    helped = desk.dlm("--help")
+    assert helped.code == 0
+    for name in [
+        "run",
+        "init",
+        "check",
+        "plan",
+        "train",
+        "exam",
+        "export",
+        "prompt",
+        "chat",
+        "show",
+        "rollback",
+        "bases",
+        "plugins",
+        "doctor",
+    ]:
+        assert f"\n  {name} " in helped.out
+        assert desk.dlm(name, "--help").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["trian", "x.dlm"], 2, "Did you mean 'train'"),
+        (["run"], 2, "Missing argument"),
+        (["run", "nowhere.dlm"], 2, "does not exist"),
+        (["run", "--exprot", "gguf"], 2, "Did you mean"),
+        (["-P", "gguf", "plugins"], 2, "no:NAME"),
+        (["plugins", "--why", "nothing"], 2, "no plugin 'nothing'"),
+        (["init"], 2, "which document?"),
+        (["init", "nowhere/x.dlm"], 2, "there is no folder"),
+        (["init", "x.dlm", "--template", "nothing"], 2, "no template"),
+        (["init", "x.dlm", "--base", "tiyn"], 5, "did you mean `tiny`?"),
+        (["bases", "zzzz"], 2, "no base model matches"),
+    ],
+)
+def test_wrong_usage_is_one_clear_message(desk, arguments, code, said):
+    result = desk.dlm(*arguments)
+    assert (result.code, said in result.err, "Traceback" in result.err) == (code, True, False), result.err
+    assert not list(desk.folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("front", "body", "code", "said"),
+    [
+        ("lora_rr: 3", "text", 3, "did you mean `lora_r`"),
+        ("lora_r: 0", "text", 3, "notes.dlm:6:11"),
+        ("preference: {enabled: true}", "text", 5, "pip install dlm-preference"),
+        ("lora_r: 8", "::image path='a'::\n", 0, "looks like a section fence"),
+        ("lora_r: 8", '::image path="a.png"::\n', 5, "pip install dlm-image"),
+        ("lora_r: 8", "::instruction::\n### Q\nWhy?\n", 3, "notes.dlm:9:1"),
+    ],
+)
+def test_a_wrong_document_points_at_the_place(desk, front, body, code, said):
+    result = desk.dlm("check", desk.write(body, f"  {front}\n"))
+    assert (result.code, said in result.err, "Traceback" in result.err) == (code, True, False), result.err
+
+
+def test_a_missing_engine_names_the_package(desk):
+    result = desk.dlm("-P", "no:hf", "train", desk.write())
+    assert result.code == 5
+    assert "dlm-hf" in result.err
+    assert not desk.home.exists()
+
+
+def test_an_unknown_base_is_suggested(desk):
+    path = desk.write()
+    path.write_text(path.read_text().replace("tiny", "tinny"))
+    result = desk.dlm("check", path)
+    assert result.code == 3
+    assert "notes.dlm:4:" in result.err
+    assert "did you mean `tiny`?" in result.err
+
+
+def test_without_a_version_there_is_nothing_to_ask(desk):
+    result = desk.dlm("prompt", desk.write(), "Who?")
+    assert result.code == 2
+    assert "dlm run" in result.err
+
+
+def test_init_writes_a_document_that_passes(desk):
+    path = desk.folder / "new.dlm"
+    assert desk.dlm("init", path).code == 0
+    assert desk.dlm("check", path).code == 0
+    assert "base_model: tiny" in path.read_text()
+    again = desk.dlm("init", path)
+    assert again.code == 2
+    assert "--force" in again.err
+
+
+def test_doctor_is_content_here_and_names_what_is_missing(desk):
+    assert desk.dlm("doctor").code == 0
+    broken = desk.dlm("-P", "no:hf", "doctor")
+    assert broken.code == 5
+    assert "dlm-hf" in broken.out
+
+
+def test_python_dash_m_is_the_same_command(desk):
+    assert desk.dlm("--version").out.startswith("dlm 0.")

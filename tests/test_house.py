@@ -1,0 +1,78 @@
+"""The rules of the house: who may import whom, what is pinned where, what CI runs."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import tomli
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent.parent
+CORE = sorted((ROOT / "dlm_core").rglob("*.py"))
+PLUGINS = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))
+HEAVY = {"torch", "transformers", "peft", "trl", "numpy", "safetensors", "tokenizers", "huggingface_hub"}
+
+
+def imports(path: Path) -> set[str]:
+    """Top-level names of every absolute import in a file."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_core_imports_no_plugin_and_nothing_heavy(path):
+    packages = {folder.name.replace("-", "_") for folder in PLUGINS}
+    assert not imports(path) & (packages | HEAVY)
+
+
+def test_core_names_a_plugin_in_one_table_only():
+    names = re.compile(r"\bdlm[-_](hf|tiny|gguf|cpt|preference|gate|image|audio)\b")
+    naming = [path.name for path in CORE if names.search(path.read_text(encoding="utf-8"))]
+    assert naming == ["known.py"]
+
+
+@pytest.mark.parametrize("folder", PLUGINS, ids=lambda path: path.name)
+def test_a_plugin_imports_no_other_plugin_s_insides(folder):
+    mine = folder.name.replace("-", "_")
+    others = {other.name.replace("-", "_") for other in PLUGINS} - {mine}
+    for path in (folder / mine).rglob("*.py"):
+        assert not imports(path) & others, path
+
+
+@pytest.mark.parametrize("path", [ROOT, *PLUGINS], ids=lambda path: path.name)
+def test_every_dependency_has_a_tested_version_inside_its_bounds(path):
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    tested = dict(line.lower().replace("_", "-").split("==") for line in lines if "==" in line)
+    project = tomli.loads((path / "pyproject.toml").read_text())["project"]
+    for need in project["dependencies"]:
+        requirement = Requirement(need)
+        name = requirement.name.lower().replace("_", "-")
+        if name.startswith("dlm-"):
+            continue
+        assert any(part.operator == "<" for part in requirement.specifier), f"{need} has no upper bound"
+        assert requirement.specifier.contains(tested[name]), f"{need} does not admit the tested {tested[name]}"
+
+
+def test_ci_runs_the_second_command_of_the_readme():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", readme, flags=re.S | re.M)
+    assert blocks[1].strip() in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize("path", [ROOT / "dlm_core", *(p / p.name.replace("-", "_") for p in PLUGINS)], ids=str)
+def test_every_package_is_typed(path):
+    assert (path / "py.typed").is_file()
+
+
+def test_files_stay_readable():
+    files = [*CORE, *(path for folder in PLUGINS for path in folder.rglob("*.py"))]
+    long = {str(path.relative_to(ROOT)): n for path in files if (n := path.read_text().count("\n")) > 420}
+    assert not long
