@@ -150,9 +150,8 @@ def main() -> None:
             runs = sorted((_run(job, folder) for _ in range(3)), key=lambda run: run["cpu"])
             found = runs[1]
             base = base or found["cpu"]
-            print(
-                f"{job:24}{found['cpu']:8.2f}{found['cpu'] / base:8.1f}{found['memory']:16.0f}{found['bytes'] / 1e6:12.0f}"
-            )
+            cpu, written = found["cpu"], found["bytes"] / 1e6
+            print(f"{job:24}{cpu:8.2f}{cpu / base:8.1f}{found['memory']:16.0f}{written:12.0f}")
 
 
 def _run(job: str, folder: Path) -> dict[str, float]:

@@ -28,6 +28,10 @@ class Composed:
     model: type[BaseModel]
     left_out: Mapping[str, str] = field(default_factory=dict)
 
+    def leaves_out(self, path: str) -> bool:
+        """Whether the block of a plugin at this path found no place."""
+        return any(key == path or key.rpartition(".")[0] == path for key in self.left_out)
+
 
 @lru_cache(maxsize=32)
 def compose(mounts: tuple[Mount, ...]) -> Composed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, PydanticInvalidForJsonSchema, ValidationError
@@ -109,6 +110,7 @@ def show(value: Any) -> str:
 # -- what the JSON Schema of the composed model says about a place ----------------------------------
 
 
+@lru_cache(maxsize=32)
 def _schema(model: type[BaseModel]) -> Mapping[str, Any]:
     try:
         return model.model_json_schema()

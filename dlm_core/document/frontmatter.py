@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from ..api import Problem, Span
+from ..api import ConfigBlock, Problem, Span
 from ..plugins.registry import Hint
 from .compose import Composed, Mount, compose
 from .explain import explain, show
@@ -32,6 +32,7 @@ class Frontmatter:
     spans: Mapping[str, Span]
     problems: tuple[Problem, ...] = ()
     adapters: tuple[str, ...] | None = None  # those declared; None when an error hides them
+    blocks: Mapping[str, ConfigBlock] = field(default_factory=dict)  # those of plugins that found their place
 
 
 def read_frontmatter(text: str, first_line: int, syntax: Literal["yaml", "toml"], plugins: Plugins) -> Frontmatter:
@@ -60,7 +61,12 @@ def _validated(tree: Tree, plugins: Plugins) -> Frontmatter:
         tree.problems += _adapter_problems(tree)
     good = not any(problem.severity == "error" for problem in tree.problems)
     adapters = tuple(config["training"]["adapters"] or ()) if config else None
-    return Frontmatter(model, config if good else {}, _spans(tree), tuple(tree.problems), adapters)
+    blocks = {
+        name: block
+        for name, block in plugins.config_blocks.items()
+        if block.path not in broken and not composed.leaves_out(block.path)
+    }
+    return Frontmatter(model, config if good else {}, _spans(tree), tuple(tree.problems), adapters, blocks)
 
 
 def _schema_for(plugins: Plugins) -> tuple[Composed, dict[str, Hint]]:

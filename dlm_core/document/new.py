@@ -12,7 +12,7 @@ from ulid import ULID
 from .versions import VERSION
 
 #: Text that YAML reads as itself without quotes, in any position.
-_SAFE = re.compile(r"[A-Za-z_./~][A-Za-z0-9_./~@+:-]*(?: [A-Za-z0-9_./~@+-]+)*")
+_SAFE = re.compile(r"[A-Za-z_./~](?:[A-Za-z0-9_./~@+-]|:(?=\w))*(?: [A-Za-z0-9_./~@+-]+)*|[0-9A-Z]{26}")
 _LITERAL = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]*")
 
 
@@ -45,13 +45,9 @@ def _lines(block: Mapping[str, Any], above: str, comments: Mapping[str, str]) ->
             yield from _lines(value, f"{key}.", comments)
         elif isinstance(value, str) and "\n" in value.strip("\n") and _fits_literal(value):
             yield f"{indent}{name}: |{'' if value.endswith(chr(10)) else '-'}{comment}"
-            yield from (f"{indent}  {line}".rstrip() if not line else f"{indent}  {line}" for line in _rows(value))
+            yield from (f"{indent}  {line}" if line else "" for line in value.removesuffix("\n").split("\n"))
         else:
             yield f"{indent}{name}: {_flow(value)}{comment}"
-
-
-def _rows(value: str) -> list[str]:
-    return value.removesuffix("\n").split("\n")
 
 
 def _fits_literal(value: str) -> bool:
@@ -62,7 +58,7 @@ def _fits_literal(value: str) -> bool:
 def _flow(value: Any) -> str:
     from .yaml_text import scalar
 
-    if isinstance(value, str) and _SAFE.fullmatch(value) and isinstance(scalar(value), str) and value[-1] != ":":
+    if isinstance(value, str) and _SAFE.fullmatch(value) and isinstance(scalar(value), str):
         return value
     # JSON is YAML, except that JSON leaves invisible characters as they are.
     plain = not isinstance(value, str) or bool(_LITERAL.fullmatch(value))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..api import Document, DocumentError, PluginMissingError, Problem, Section, UsageError
+from ..api import ConfigBlock, Document, DocumentError, PluginMissingError, Problem, Section, UsageError
 from .rows import collect_rows
 from .sections import read_sections, routing_problems
 from .text import decode, divide
@@ -56,7 +56,7 @@ def parse_document(data: bytes, path: Path, plugins: Plugins) -> Document:
         sha256=hashlib.sha256(data).hexdigest(),
     )
     if not _has_error(problems):
-        problems += _block_problems(document, plugins)
+        problems += _block_problems(document, front.blocks, plugins)
     if _has_error(problems):
         raise DocumentError(path, [*problems, *_row_problems(document, plugins)])
     return replace(document, warnings=tuple(sorted(problems, key=lambda problem: problem.span)))
@@ -66,9 +66,9 @@ def _has_error(problems: list[Problem]) -> bool:
     return any(problem.severity == "error" for problem in problems)
 
 
-def _block_problems(document: Document, plugins: Plugins) -> Iterator[Problem]:
+def _block_problems(document: Document, blocks: Mapping[str, ConfigBlock], plugins: Plugins) -> Iterator[Problem]:
     """What the rules of the plugins' blocks say about a document that is otherwise valid."""
-    for name, block in plugins.config_blocks.items():
+    for name, block in blocks.items():
         try:
             found = list(block.check(document))
         except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from typing import Any
 
 import tomli
@@ -62,6 +63,7 @@ class _Places:
 
     def __init__(self, text: str, first_line: int, tree: Tree) -> None:
         self.text, self.first_line, self.tree, self.at = text, first_line, tree, 0
+        self.line_starts = [0, *(found.end() for found in re.finditer("\n", text))]
         self.tables: dict[Loc, int] = {}  # how many `[[headers]]` each array of tables has had
 
     def scan(self) -> None:
@@ -156,6 +158,6 @@ class _Places:
         self.tree.places.setdefault(loc, Place(self._span(*key), value))
 
     def _span(self, start: int, end: int) -> Span:
-        line = self.text.rfind("\n", 0, start) + 1
-        width = end - start if "\n" not in self.text[start:end] else 1
-        return Span(self.first_line + self.text.count("\n", 0, line), start - line + 1, max(1, width))
+        line = bisect_right(self.line_starts, start) - 1
+        one_line = bisect_right(self.line_starts, end) - 1 == line
+        return Span(self.first_line + line, start - self.line_starts[line] + 1, max(1, end - start) if one_line else 1)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
+from itertools import islice
 from math import isfinite
 from typing import Any
 
@@ -80,7 +81,7 @@ def text_problems(text: str, first_line: int) -> Iterator[Problem]:
             code="DLM0109",
         )
         return
-    for found in _CONTROL_OR_BREAK.finditer(text):
+    for found in islice(_CONTROL_OR_BREAK.finditer(text), 20):
         start = text.rfind("\n", 0, found.start()) + 1
         span = Span(first_line + text.count("\n", 0, start), found.start() - start + 1)
         yield Problem(

@@ -7,6 +7,7 @@ number and hash.  A reader follows HEAD and needs no lock.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from ..api import DlmError
 from . import atomic, objects
 
 FORMAT = 1
+_HEAD = re.compile(rb"([0-9]{1,9}) ([0-9a-f]{64})\n?")
 
 
 class DamagedStoreError(DlmError):
@@ -121,10 +123,10 @@ def _read_head(root: Path) -> tuple[int, str] | None:
     data = atomic.read_if_there(root / "HEAD")
     if data is None:
         return None
-    number, _, digest = data.decode("utf-8", "replace").strip().partition(" ")
-    if not number.isdecimal() or len(digest) != 64:
+    found = _HEAD.fullmatch(data)
+    if found is None:
         raise _damaged(root, f"{root / 'HEAD'} was changed")
-    return int(number), digest
+    return int(found[1]), found[2].decode()
 
 
 def _decode(data: bytes, path: Path) -> Generation:

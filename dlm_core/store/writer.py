@@ -153,13 +153,13 @@ class Run:
         record = VersionRecord(number, kept.sha256, digest, self.id, created)
         generations.advance(self._root, state, "train", current=number, versions=(*state.versions, record))
         self._store.runs.finish(self.id, "committed", version=number)
-        self._clear()
+        self._clear(self._folder)
         return self._store.version(number)
 
     def fail(self, reason: str) -> None:
         """Record that the run failed and drop its files; the version before stays current."""
         self._store.runs.finish(self.id, "failed", reason=reason)
-        self._clear()
+        self._clear(self.out, self.work)
 
     def interrupt(self, step: int) -> None:
         """Record that the run was stopped after `step`; its checkpoints stay and are made durable."""
@@ -170,9 +170,9 @@ class Run:
         """Add to the runs database: `step`, `eval` or `export` with its values, or `exam` with `rows`."""
         getattr(self._store.runs, table)(run=self.id, **values)
 
-    def _clear(self) -> None:
+    def _clear(self, *folders: Path) -> None:
         # Nothing needs these files any more; what cannot be removed now is swept by the next writer.
-        for folder in (self.out, self.work):
+        for folder in folders:
             try:
                 atomic.remove(folder)
             except DlmError:

@@ -75,8 +75,20 @@ def test_a_key_of_core_stays_with_core(doc):
     assert "rude (dlm-rude 1)" in hint
 
 
+def test_the_check_of_a_block_without_a_place_is_not_asked(doc):
+    crash = lambda doc: 1 / 0  # noqa: E731
+    plugins = load(
+        rude=[block("training", model(lora_r=1), crash)],
+        bad=[block("bad", ValueError("x"), crash)],
+        lost=[block("no.where", model(x=1), crash)],
+    )
+    assert read(doc, plugins)
+
+
 def test_a_key_that_two_plugins_claim_belongs_to_neither(doc):
-    plugins = load(one=[block("export", model(q="a"))], two=[block("export.q", model(x=1))], good=[block("fine", model(x=1))])
+    plugins = load(
+        one=[block("export", model(q="a"))], two=[block("export.q", model(x=1))], good=[block("fine", model(x=1))]
+    )
     assert read(doc, plugins, "fine: {x: 2}\n").config["fine"] == {"x": 2}
     ((code, line, hint),) = refused(doc, plugins, "export:\n  q: b\n")
     assert (code, line) == ("DLM0304", 6)
@@ -99,7 +111,7 @@ def test_keys_mixed_into_one_block_of_core_by_two_plugins(doc):
     assert "one (dlm-one 1) and two (dlm-two 1)" in hint
 
 
-@pytest.mark.parametrize("made", [ImportError("no numpy"), model(x=int(1)).__class__, 7])
+@pytest.mark.parametrize("made", [ImportError("no numpy"), model(x=1).__class__, 7])
 def test_a_block_whose_model_fails_costs_only_its_own_key(doc, made):
     plugins = load(bad=[block("training.bad", made)])
     assert read(doc, plugins)

@@ -64,7 +64,9 @@ def test_lookalikes_stay_text_and_are_warned_about(parse, doc, line, meant):
     assert meant or "a fence is" in warning.hint
 
 
-@pytest.mark.parametrize("line", ["::", "::::", "::x", "x::", "std::vector::", "    ::prose::", "a ::prose::", ":prose:"])
+@pytest.mark.parametrize(
+    "line", ["::", "::::", "::x", "x::", "std::vector::", "    ::prose::", "a ::prose::", ":prose:"]
+)
 def test_ordinary_text_gets_no_warning(parse, doc, line):
     document = parse(doc(f"x\n{line}\ny\n"))
     assert document.warnings == ()
@@ -99,7 +101,9 @@ def test_what_does_not_open_a_code_block(parse, doc, line):
     assert [s.content for s in parse(doc(f"{line}\n::prose::\nafter\n")).sections] == [line, "after"]
 
 
-@pytest.mark.parametrize("block", ["```\n    ```\n", "```\n```x\n", "````\n```\n", "```\n~~~\n", "~~~\n~~~ x\n", "x\n```"])
+@pytest.mark.parametrize(
+    "block", ["```\n    ```\n", "```\n```x\n", "````\n```\n", "```\n~~~\n", "~~~\n~~~ x\n", "x\n```"]
+)
 def test_what_does_not_close_a_code_block(problems, doc, block):
     (problem,) = problems(doc(block))
     assert problem.code == "DLM0204"
@@ -126,7 +130,7 @@ def test_section_ids(parse, doc):
     ],
 )
 def test_ids_do_not_depend_on_line_ends(parse, doc, change):
-    text = doc(f"One\n\ntwo é\n::instruction::\n<!-- dlm-auto-harvest: source=\"x\" -->\n{QA}::prose::\n```\n\n```\n")
+    text = doc(f'One\n\ntwo é\n::instruction::\n<!-- dlm-auto-harvest: source="x" -->\n{QA}::prose::\n```\n\n```\n')
     expected = [(s.id, s.content) for s in parse(text).sections]
     assert len(expected) == 3
     assert [(s.id, s.content) for s in parse(change(text)).sections] == expected
@@ -141,7 +145,11 @@ def test_ids_leave_out_adapter_markers_and_other_attributes(parse, doc, tmp_path
     assert one.id == two.id == section_id("picky", "x")
     assert three.id == four.id == media_id("picture", "a.png", hashlib.sha256(b"png").hexdigest())
     assert media_id("picture", "p", "s") == hashlib.sha256(b"picture\np\ns").hexdigest()[:16]
-    assert (two.content_line, two.markers[0].name, dict(two.markers[0].values)) == (12, "dlm-auto-harvest", {"source": "x"})
+    assert (two.content_line, two.markers[0].name, dict(two.markers[0].values)) == (
+        12,
+        "dlm-auto-harvest",
+        {"source": "x"},
+    )
 
 
 def test_markers_are_read_and_taken_out(parse, doc):

@@ -12,7 +12,12 @@ from dlm_core.document.new import new_document
 def test_a_fresh_document(parse):
     text = new_document(
         "tiny",
-        {"system_prompt": "Be kind.\nBe brief.\n", "training.lora_r": 16, "training.learning_rate": 5e-6, "training.cache.enabled": False},
+        {
+            "system_prompt": "Be kind.\nBe brief.\n",
+            "training.lora_r": 16,
+            "training.learning_rate": 5e-6,
+            "training.cache.enabled": False,
+        },
         "\n::instruction::\n### Q\nq\n### A\na\n",
         {"training": "how to train", "training.lora_r": "more learns more"},
     )
@@ -42,17 +47,19 @@ def test_bases_are_kept(parse, base):
 def test_structures(parse):
     settings = {
         "training.sources": [{"path": "src", "include": ["**/*.py"]}],
-        "training.target_modules": ["q_proj", "no"],
-        "training.adapters": {"tone": {"lora_r": 4}, "facts": {}},
+        "training.adapters": {"tone": {"lora_r": 4, "target_modules": ["q_proj", "no"]}, "facts": {}},
         "export.default_top_p": None,
     }
     config = parse(new_document("tiny", settings, "x")).config
     assert config["training"]["sources"][0]["include"] == ["**/*.py"]
-    assert config["training"]["target_modules"] == ["q_proj", "no"]
+    assert config["training"]["adapters"]["tone"]["target_modules"] == ["q_proj", "no"]
     assert list(config["training"]["adapters"]) == ["tone", "facts"]
 
 
-PRINTABLE = st.characters(exclude_categories=["Cs"], exclude_characters=[*map(chr, range(9)), *map(chr, range(11, 32)), *map(chr, range(127, 160))])
+PRINTABLE = st.characters(
+    exclude_categories=["Cs"],
+    exclude_characters=[*map(chr, range(9)), *map(chr, range(11, 32)), *map(chr, range(127, 160))],
+)
 
 
 @settings(max_examples=300, deadline=None)

@@ -159,10 +159,7 @@ def test_the_rule_as_the_format_states_it():
 
 
 def numbered(count, role="train"):
-    return [
-        replace(chat_row([], Span(1), role), section_id=f"{n:016x}", index=0)
-        for n in range(count)
-    ]
+    return [replace(chat_row([], Span(1), role), section_id=f"{n:016x}", index=0) for n in range(count)]
 
 
 def test_small_documents_keep_every_row():

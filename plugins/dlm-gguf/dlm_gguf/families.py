@@ -127,7 +127,8 @@ def rope_factors(shape: Shape) -> NDArray[np.float32] | None:
     exponents = np.arange(0, shape.head_dim, 2, dtype=np.float32) / shape.head_dim
     wavelengths = 2 * math.pi * rope["rope_theta"] ** exponents
     smooth = np.clip((original / wavelengths - low) / (high - low), 0, 1)
-    return (1 / ((1 - smooth) / rope["factor"] + smooth)).astype(np.float32)
+    factors: NDArray[np.float32] = (1 / ((1 - smooth) / rope["factor"] + smooth)).astype(np.float32)
+    return factors
 
 
 def rotary_order(rows: int, heads: int) -> NDArray[np.intp]:

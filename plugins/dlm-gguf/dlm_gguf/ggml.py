@@ -60,7 +60,7 @@ def library() -> ctypes.CDLL:
 def row_bytes(kind: GGMLQuantizationType, columns: int) -> int:
     """Bytes of one encoded row of `columns` weights."""
     block, size = GGML_QUANT_SIZES[kind]
-    return columns // block * size
+    return int(columns // block * size)
 
 
 def to_float(raw: NDArray[np.uint16], dtype: str, out: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -80,7 +80,7 @@ def encode(kind: GGMLQuantizationType, weights: NDArray[np.float32], out: NDArra
     size = rows * row_bytes(kind, columns)
     source, target = weights.ctypes.data, out.ctypes.data
     if kind == F32:
-        return memoryview(weights).cast("B")
+        return weights.data.cast("B")
     if kind == F16:
         library().ggml_cpu_fp32_to_fp16(source, target, weights.size)
         bits = out[:size].view(np.uint16)
@@ -92,7 +92,7 @@ def encode(kind: GGMLQuantizationType, weights: NDArray[np.float32], out: NDArra
         _shared(kind, source, target, rows, columns)
     else:
         library().ggml_quantize_chunk(kind, source, target, 0, rows, columns, None)
-    return memoryview(out)[:size]
+    return out.data[:size]
 
 
 def threads() -> int:

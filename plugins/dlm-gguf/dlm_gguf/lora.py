@@ -26,7 +26,7 @@ _HINT = "Use the exporter gguf, which merges the adapter into the base."
 class Matrix(Constant):
     """A LoRA matrix, (rows, columns), small enough to be written at once."""
 
-    def block(self, first: int, last: int, room: object) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:  # type: ignore[override]
+    def block(self, first: int, last: int, room: object) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         return np.ascontiguousarray(self.values[first:last])
 
 

@@ -165,7 +165,8 @@ def _sample(
     picked = np.unique(np.linspace(0, prod(shape[:-1]) - 1, 16).astype(int))
     start = target.offsets[name]
     raw = np.stack([data[start + row * size : start + (row + 1) * size] for row in picked])
-    return dequantize(raw, kind).reshape(len(picked), columns)
+    found: NDArray[np.float32] = dequantize(raw, kind).reshape(len(picked), columns)
+    return found
 
 
 def _sequences(model: OpenModel, rows: Sequence[Row], ids: Sequence[list[int]], vocabulary: int) -> list[list[int]]:

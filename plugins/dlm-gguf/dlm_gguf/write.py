@@ -37,7 +37,7 @@ class Target:
     arch: str
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
     offsets: dict[str, int] = field(default_factory=dict)
-    _stream: io.BufferedRandom | None = None
+    _stream: io.FileIO | None = None
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     @property
@@ -77,8 +77,7 @@ class Target:
         writer.write_ti_data_to_file()
         writer.close()
         self._hash.update(self.part.read_bytes())
-        self._stream = self.part.open("r+b", buffering=0)
-        self._stream.seek(0, os.SEEK_END)
+        self._stream = self.part.open("ab", buffering=0)
         self.pad()
 
     def mark(self, name: str) -> None:
@@ -150,7 +149,7 @@ def _write_tensor(
     for first in range(0, rows, step):
         last = min(first + step, rows)
         if isinstance(source, Source) and copied:
-            bits = memoryview(source.stored.raw(first, last)).cast("B")
+            bits = source.stored.raw(first, last).data.cast("B")
             for target in copied:
                 target.write(bits)
         if encoded:

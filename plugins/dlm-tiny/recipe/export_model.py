@@ -1,6 +1,6 @@
 """Put the final weights of a pretraining run into the model folder of the package.
 
-    python export_model.py WORK/final [MODEL]
+    python -m recipe.export_model WORK/final [MODEL]
 
 Reads `model.safetensors` (any float type) from the run, checks every name, size and value, and writes it in bf16.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from network import Shape, initial_weights
+from .network import Shape, initial_weights
 
 MODEL = Path(__file__).resolve().parent.parent / "dlm_tiny" / "model"
 

@@ -1,10 +1,10 @@
 """Generate documents about invented subjects, each fact asked for in several ways and always answered alike.
 
-    python invent.py 20        # print some
+    python -m recipe.invent 20        # print some
 
-Most of the chats belong to a fixed world of subjects whose facts come back in other documents in other words: to answer
-those a model must keep a fact in its weights under every way to ask for it, which is what teaching it a document asks of
-it.  The other chats are about fresh subjects, asked again in other words further down, or described first.
+Most of the chats belong to a fixed world of subjects whose facts come back in other documents in other words: to
+answer those a model must keep a fact in its weights under every way to ask for it, which is what teaching it a document
+asks of it.  The other chats are about fresh subjects, asked again in other words further down, or described first.
 """
 
 from __future__ import annotations
@@ -15,40 +15,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from phrasings import FAMILIES, KINDS, OPENERS, WORDS, Family
+from .phrasings import CODAS, FAMILIES, KINDS, ONSETS, OPENERS, VOWELS, WORDS, Family
 
 RECALL_SHARE = 0.75
 FACTS_IN_WORLD = 6
 WORLD_SEED = 2026
-ONSETS = (
-    "b bl br c ch cl cr d dr f fl fr g gl gr h j k kl kr l m n p pl pr qu r s sh sk sl st str t th tr v w y z".split()
-)
-VOWELS = "a e i o u aa ai au ea ee ei ia ie io oa oo ou ue".split()
-CODAS = [
-    "",
-    "",
-    "",
-    "b",
-    "ck",
-    "d",
-    "g",
-    "l",
-    "ll",
-    "m",
-    "n",
-    "nd",
-    "ng",
-    "nt",
-    "p",
-    "r",
-    "rd",
-    "rn",
-    "s",
-    "st",
-    "t",
-    "th",
-    "x",
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from network import Shape, Weights, matrix_shapes
+from .network import Shape, Weights, matrix_shapes
 
 MUON_RATE = 0.02
 ADAM_RATE = 0.003
@@ -49,7 +49,7 @@ def orthogonalize(stack: Tensor) -> Tensor:
     for _ in range(5):
         gram = x @ x.mT
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    return (x.mT if tall else x).float()
+    return torch.as_tensor(x.mT if tall else x, dtype=torch.float32)
 
 
 def _muon(

@@ -1,7 +1,7 @@
 """Turn a corpus folder and our own generator into token shards with a validation split fixed by hash.
 
-    python prepare.py SHARDS --corpus CORPUS
-    python prepare.py SHARDS --invented 150000 --known 150 --seed 1
+    python -m recipe.prepare SHARDS --corpus CORPUS
+    python -m recipe.prepare SHARDS --invented 150000 --known 150 --seed 1
 
 CORPUS holds `prose.jsonl.gz`, `chat.jsonl.gz` and `synth.jsonl.gz`, one JSON object a line: `text`, `messages` or both.
 Invented documents of several seeds may be made side by side: each seed writes shards of its own.
@@ -20,8 +20,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-import invent
-from shards import write_part
+from . import invent
+from .shards import write_part
 
 END_OF_TEXT = 0
 VALIDATION_SHARE = 0.01

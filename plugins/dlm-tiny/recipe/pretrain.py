@@ -1,8 +1,8 @@
 """Pretrain the embedded base, from nothing or from its weights, on CPU processes or on one GPU.
 
-    python pretrain.py SHARDS WORK --minutes 85 --processes 2                  # two processes, one thread each
-    python pretrain.py SHARDS WORK --tokens 20000000 --init ../dlm_tiny/model --mixture continue  # from a model
-    python pretrain.py SHARDS WORK --minutes 7 --device cuda --dtype bf16 --compile --rows 48 --length 1024 --mixture long
+    python -m recipe.pretrain SHARDS WORK --minutes 85 --processes 2             # two processes, one thread each
+    python -m recipe.pretrain SHARDS WORK --tokens 20000000 --init dlm_tiny/model --mixture continue
+    python -m recipe.pretrain SHARDS WORK --minutes 7 --device cuda --dtype bf16 --compile --rows 48 --length 1024
 
 Started again with the same WORK it resumes from the newest checkpoint.  With `--tokens` the result depends only on
 the arguments; with `--minutes` the learning rate follows the clock.  Ends with WORK/final (or --out).
@@ -27,10 +27,9 @@ import torch.distributed as dist
 from safetensors.torch import load_file
 from torch import Tensor
 
-import checkpoint
-import optimizer
-from network import Shape, Weights, initial_weights, loss, rope
-from shards import Part, draw, read_parts, validation_windows
+from . import checkpoint, optimizer
+from .network import Shape, Weights, initial_weights, loss, rope
+from .shards import Part, draw, read_parts, validation_windows
 
 #: Shares of the parts before and after SWITCH of the budget; a part without shards is left out.
 MIXTURES = {
@@ -122,7 +121,7 @@ def _loop(
         rng = np.random.default_rng([arguments.seed, run.step, rank])
         window = draw(parts, mixture[progress >= SWITCH], rng, rows, arguments.length, AT_DOCUMENT_START)
         value = mean_loss(run.weights, torch.from_numpy(window).to(device, non_blocking=True))
-        value.backward()
+        torch.autograd.backward(value)
         gradients = _averaged_gradients(run.weights, world)
         scale = rate_scale(progress, run.step, arguments.peak)
         optimizer.step(run.weights, gradients, run.state, shape, run.step, scale)
@@ -155,7 +154,7 @@ def validate(
     found = {}
     for name, part in held_out.items():
         windows = torch.from_numpy(validation_windows(part, arguments.length, VALIDATION_TOKENS))
-        pieces = [mean_loss(weights, piece.to(device)).item() * len(piece) for piece in windows.split(8)]
+        pieces = [mean_loss(weights, piece.to(device)).item() * len(piece) for piece in torch.split(windows, 8)]
         found[name] = sum(pieces) / len(windows)
     if "books" in found and "other" in found:
         found["prose"] = (found["books"] + found["other"]) / 2
@@ -183,7 +182,7 @@ def _averaged_gradients(weights: Weights, world: int) -> Weights:
     flat = torch.cat([gradient.flatten() for gradient in found.values()])
     dist.all_reduce(flat)
     sizes = [gradient.numel() for gradient in found.values()]
-    pieces = (flat / world).split(sizes)
+    pieces = torch.split(flat / world, sizes)
     return {name: piece.view_as(found[name]) for name, piece in zip(found, pieces, strict=True)}
 
 
@@ -232,7 +231,10 @@ def _spawn(processes: int) -> int:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     base = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(processes)}
-    children = [subprocess.Popen([sys.executable, *sys.argv], env=base | {"RANK": str(i)}) for i in range(processes)]
+    children = [
+        subprocess.Popen([sys.executable, "-m", "recipe.pretrain", *sys.argv[1:]], env=base | {"RANK": str(i)})
+        for i in range(processes)
+    ]
     statuses = [child.wait() for child in children]
     return next((status for status in statuses if status), 0)
 

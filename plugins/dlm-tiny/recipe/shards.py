@@ -73,4 +73,4 @@ def validation_windows(part: Part, length: int, limit: int) -> NDArray[np.int64]
     """The same consecutive windows (rows, length + 1) at every call, about `limit` tokens of them."""
     rows = max(1, min(limit, len(part.tokens) - 1) // length)
     begin = np.arange(rows)[:, None] * length
-    return part.tokens[begin + np.arange(length + 1)].astype(np.int64)
+    return np.asarray(part.tokens[begin + np.arange(length + 1)], dtype=np.int64)

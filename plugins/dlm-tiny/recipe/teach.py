@@ -1,6 +1,6 @@
 """The benchmark of the base: teach it an invented subject with LoRA and ask in words it was never trained on.
 
-    python teach.py [MODEL] [--rate 5e-3 --rank 16 --rows 12 --steps 40] [--together]
+    python -m recipe.teach [MODEL] [--rate 5e-3 --rank 16 --rows 12 --steps 40] [--together]
 
 For each subject of `subjects.json`: twelve pairs are trained, then the pairs and twelve paraphrases are asked greedily;
 an answer counts when it is exactly the trained one.  With `--together` one adapter learns the first two subjects and
