@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
+    from typing import Self
 
     import pydantic
 
@@ -171,7 +172,7 @@ class OpenModel(ABC):
     @abstractmethod
     def close(self) -> None: ...
 
-    def __enter__(self) -> OpenModel:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
