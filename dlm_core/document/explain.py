@@ -30,10 +30,10 @@ def explain(error: ValidationError, model: type[BaseModel], tree: Tree, who: Who
     groups: dict[Loc, list[Any]] = {}
     for detail in details:
         groups.setdefault(_written(detail, tree), []).append(detail)
+    parents = {loc[:depth] for loc in groups for depth in range(len(loc))}
     for loc, group in groups.items():
         of_union = all(detail["loc"] != loc for detail in group)
-        deeper = any(other[: len(loc)] == loc and other != loc for other in groups)
-        if not (of_union and deeper):  # of a union's branches, the one that got furthest was meant
+        if not (of_union and loc in parents):  # of a union's branches, the one that got furthest was meant
             yield _problem(loc, group, schema, tree, who)
 
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from ..api import Problem, Section, Span
-from .scan import inner_lines, outside_code
+from .scan import LineCounter, inner_lines, outside_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class _Header:
     flag: str
     span: Span
     start: int
-    end: int
+    text: int
+    stop: int
 
 
 def split_groups(section: Section, names: Sequence[str], flags: Sequence[str] = ()) -> Iterator[Group | Problem]:
@@ -35,12 +37,7 @@ def split_groups(section: Section, names: Sequence[str], flags: Sequence[str] = 
     A header stands alone on its line outside code blocks; `flags` are the words that may follow the first one.
     Everything that is not so is yielded as a Problem, and the other groups still come.
     """
-    headers = []
-    for found in _headers(section, tuple(names)):
-        if isinstance(found, Problem):
-            yield found
-        else:
-            headers.append(found)
+    headers = _headers(section, tuple(names))
     yield from _text_before(section, headers[0].start if headers else len(section.content), names[0])
     group: list[_Header] = []
     for header in headers:
@@ -51,24 +48,21 @@ def split_groups(section: Section, names: Sequence[str], flags: Sequence[str] = 
             yield from _unfinished(group, names)
             group = []
             if header.name != names[0]:
-                message = f"`### {header.name}` without `### {names[0]}` before it"
-                if names.index(header.name) > 1:
-                    message = f"`### {header.name}` without `### {names[names.index(header.name) - 1]}` before it"
+                before = names[names.index(header.name) - 1]
+                message = f"`### {header.name}` without `### {before}` before it"
                 yield Problem(header.span, message, _order(names), code="DLM0223")
                 continue
         group.append(header)
         if len(group) == len(names):
-            yield from _finished(section, group, headers)
+            yield from _finished(section, group)
             group = []
     yield from _unfinished(group, names)
 
 
-def _finished(section: Section, group: list[_Header], headers: list[_Header]) -> Iterator[Group | Problem]:
+def _finished(section: Section, group: list[_Header]) -> Iterator[Group | Problem]:
     parts = []
     for header in group:
-        index = headers.index(header)
-        stop = headers[index + 1].start if index + 1 < len(headers) else len(section.content)
-        begin, end = inner_lines(section.content, min(header.end + 1, stop), stop)
+        begin, end = inner_lines(section.content, header.text, header.stop)
         parts.append(section.content[begin:end])
         if not parts[-1] or parts[-1].isspace():
             yield Problem(header.span, f"`### {header.name}` has no text under it", code="DLM0224")
@@ -112,20 +106,20 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"^[ \t]*(###[ \t]+({either}))(?:[ \t]+([^\n]*?))?[ \t]*$", re.MULTILINE)
 
 
-def _headers(section: Section, names: tuple[str, ...]) -> Iterator[_Header]:
-    text = section.content
-    pattern = _pattern(names)
+def _headers(section: Section, names: tuple[str, ...]) -> list[_Header]:
+    """The headers outside code blocks; the text of each runs from `text` to `stop`, where the next one starts."""
+    content, pattern = section.content, _pattern(names)
 
     def find(position: int) -> int:
-        found = pattern.search(text, position)
-        return found.start() if found else len(text)
+        found = pattern.search(content, position)
+        return found.start() if found else len(content)
 
-    line = offset = 0
-    for at, _ in outside_code(text, 0, len(text), find):
-        found = pattern.match(text, at)
-        if found is None:
-            continue
-        line += text.count("\n", offset, at)
-        offset = at
-        span = section.at(line, found.start(1) - at + 1, len(found[0].strip()))
-        yield _Header(found[2], (found[3] or "").strip(), span, at, found.end())
+    starts = [at for at, unclosed in outside_code(content, 0, len(content), find) if not unclosed]
+    lines = LineCounter(content, 0, 0)
+    headers = []
+    for at, stop in pairwise([*starts, len(content)]):
+        found = pattern.match(content, at)
+        assert found is not None
+        span = section.at(lines.at(at), found.start(1) - at + 1, len(found[0].strip()))
+        headers.append(_Header(found[2], (found[3] or "").strip(), span, at, min(found.end() + 1, stop), stop))
+    return headers

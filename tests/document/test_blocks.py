@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pydantic
 import pytest
@@ -22,22 +22,33 @@ def model(name="Made", **fields):
 
 
 def block(at, made, check=lambda doc: ()):
-    def get(self):
-        if isinstance(made, Exception):
-            raise made
-        return made
+    class Made(ConfigBlock):
+        path = at
 
-    members = {"path": at, "model": get, "check": lambda self, doc: check(doc)}
-    return type("Made", (ConfigBlock,), members)()
+        def model(self):
+            if isinstance(made, Exception):
+                raise made
+            return made
+
+        def check(self, doc):
+            return check(doc)
+
+    return Made()
+
+
+class Blocks:
+    def __init__(self, blocks):
+        self.blocks = blocks
+
+    @hookimpl
+    def dlm_config_blocks(self):
+        return self.blocks
 
 
 def load(**by_plugin):
     plugins = Plugins()
     for name, blocks in by_plugin.items():
-        plugin = type("Plugin", (), {"dlm_config_blocks": hookimpl(lambda self, blocks=blocks: blocks)})()
-        # hookimpl marks the function; its name decides which hook it is for
-        plugin.__class__.dlm_config_blocks.__name__ = "dlm_config_blocks"
-        plugins.register(plugin, name, f"dlm-{name}", "1")
+        plugins.register(Blocks(blocks), name, f"dlm-{name}", "1")
     return plugins
 
 
@@ -166,12 +177,8 @@ def test_strictness_holds_for_blocks_of_plugins(doc):
 
 
 def test_importing_the_package_costs_nothing_heavy():
-    import subprocess
-
     code = "import sys, dlm_core.document, dlm_core.diagnostics, dlm_core.builtin.sections as s\n"
     code += "print([m for m in ('yaml', 'pydantic', 'tomli', 'torch', 'ulid') if m in sys.modules])"
-    env = SimpleNamespace(path=[str(p) for p in sys.path if p])
-    out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(env.path)}
-    )
+    env = {"PYTHONPATH": ":".join(filter(None, sys.path))}
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
     assert out.stdout.strip() == "[]"

@@ -16,13 +16,85 @@ from dlm_core.document.codes import TITLES
 HEAD = "---\ndlm_id: 01K9ABCDEFGHJKMNPQRSTVWXYZ\ndlm_version: 15\nbase_model: tiny\n"
 TOML = '+++\ndlm_id = "01K9ABCDEFGHJKMNPQRSTVWXYZ"\nbase_model = "tiny"\n'
 WORDS = [
-    "---\n", "+++\n", "\n", "\r\n", "\r", " ", "  ", "\t", ": ", "- ", "? ", "[", "]", "{", "}", ",", "#", "&a ", "*a", "!!x ",
-    "|", ">", "'", '"', '"""', "'''", "\\", "<<", "%", "@", "...", "::", "::prose::", "::instruction::", '::picture path="a"::',
-    "::picky::\n", "::break::\n", "```\n", "~~~\n", "### Q\n", "### A\n", "### Q !probe\n", "### Q !exam", "<!-- ", " -->",
-    "dlm-auto-synth: ", 'source="x"', "training", "adapters", "lora_r", "dpo", "sources", "path", "export", "dlm_version",
-    "1", "2e-4", "0x", ".inf", "9" * 30, "null", "true", "2026-01-01", "12:00:00", "a", "é", "\u2028", "\x85", "\0", "\x07",
-    "\ufeff", "\u202e", "=", ".", "[[", "]]", "training:\n  ", "[training]\n",
-]  # fmt: skip
+    "---\n",
+    "+++\n",
+    "\n",
+    "\r\n",
+    "\r",
+    " ",
+    "  ",
+    "\t",
+    ": ",
+    "- ",
+    "? ",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    "#",
+    "&a ",
+    "*a",
+    "!!x ",
+    "|",
+    ">",
+    "'",
+    '"',
+    '"""',
+    "'''",
+    "\\",
+    "<<",
+    "%",
+    "@",
+    "...",
+    "::",
+    "::prose::",
+    "::instruction::",
+    '::picture path="a"::',
+    "::picky::\n",
+    "::break::\n",
+    "```\n",
+    "~~~\n",
+    "### Q\n",
+    "### A\n",
+    "### Q !probe\n",
+    "### Q !exam",
+    "<!-- ",
+    " -->",
+    "dlm-auto-synth: ",
+    'source="x"',
+    "training",
+    "adapters",
+    "lora_r",
+    "dpo",
+    "sources",
+    "path",
+    "export",
+    "dlm_version",
+    "1",
+    "2e-4",
+    "0x",
+    ".inf",
+    "999999999999999999999999999999",
+    "null",
+    "true",
+    "2026-01-01",
+    "12:00:00",
+    "a",
+    "é",
+    "\u2028",
+    "\x85",
+    "\x00",
+    "\x07",
+    "\ufeff",
+    "\u202e",
+    "=",
+    ".",
+    "[[",
+    "]]",
+    "training:\n  ",
+    "[training]\n",
+]
 
 
 def check(data: bytes, plugins) -> None:
@@ -30,10 +102,10 @@ def check(data: bytes, plugins) -> None:
         document = parse_document(data, Path("a.dlm"), plugins)
         assert isinstance(document, Document)
         build_rows(document, [s for s in document.sections if s.content not in ("refuse", "crash")], plugins)
-    except DocumentError as error:
+    except DocumentError as refused:
         lines = data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        assert error.problems
-        for problem in error.problems:
+        assert refused.problems  # noqa: PT017
+        for problem in refused.problems:
             assert problem.code in TITLES
             assert 1 <= problem.span.line <= len(lines)
             assert 1 <= problem.span.col <= len(lines[problem.span.line - 1]) + 1
@@ -150,7 +222,7 @@ def test_hostile_documents_are_cheap(plugins, name):
         document = parse_document(data, Path("a.dlm"), plugins)
         build_rows(document, document.sections, plugins)
     except DocumentError as error:
-        assert all(len(problem.message) < 1000 for problem in error.problems)
+        assert all(len(problem.message) < 1000 for problem in error.problems)  # noqa: PT017
     assert cpu() - start < 3
 
 

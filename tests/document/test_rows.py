@@ -182,6 +182,6 @@ def test_only_ordinary_rows_are_set_aside():
 def test_a_row_stays_on_its_side_when_others_come_and_go():
     rows = numbered(400)
     _, before, _ = split_rows(rows, 1)
-    _, after, _ = split_rows(rows[100:] + [text_row("new", Span(1))], 1)
+    _, after, _ = split_rows([*rows[100:], text_row("new", Span(1))], 1)
     assert [row for row in after if row in rows] == [row for row in before if row in rows[100:]]
     assert split_rows(rows, 2)[1] != before

@@ -203,7 +203,8 @@ CASES: dict[str, tuple[str, list[tuple[int, int, str, str]]]] = {
         [(4, 48, "DLM0104", "at least 1")],
     ),
     "toml table": (
-        f'+++\ndlm_id = "{ID}"\nbase_model = "tiny"\n[[training.sources]]\npath = "a"\n[[training.sources]]\nx = 1\n+++\n',
+        f'+++\ndlm_id = "{ID}"\nbase_model = "tiny"\n[[training.sources]]\npath = "a"\n'
+        "[[training.sources]]\nx = 1\n+++\n",
         [(6, 12, "DLM0102", "training.sources.1.path"), (7, 1, "DLM0101", "training.sources.1.x")],
     ),
     "toml date": (
