@@ -72,7 +72,7 @@ def refuse_other(state: Mapping[str, Any], fingerprint: Mapping[str, str]) -> No
 def whole_folder(target: Path) -> Iterator[Path]:
     """A folder to write into that appears as `target`, files and folder synced, when the block ends without error."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
     shutil.rmtree(draft, ignore_errors=True)
     try:
         draft.mkdir()

@@ -97,6 +97,7 @@ def fit(job: TrainJob, task: Task) -> Mapping[str, float]:
                 raise InterruptedRunError(
                     f"stopped after step {progress.step} of {steps}; the checkpoint is saved",
                     "run the same command again with --resume to go on from there",
+                    step=progress.step,
                 )
     return _finish(job, task, progress, steps)
 

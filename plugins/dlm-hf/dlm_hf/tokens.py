@@ -1,4 +1,4 @@
-"""A base's tokenizer and chat template, and rows as token ids with a mask of what is learned.  Imports no torch.
+"""Rows as token ids with a mask of what is learned.  Imports no torch.
 
 One rule decides how a chat is encoded: what precedes an answer has exactly the ids that the model will see when it is
 asked, and the answer has exactly the ids it is to write, its stop token included.
@@ -6,93 +6,19 @@ asked, and the answer has exactly the ids it is to write, its stop token include
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dlm_core.api import BaseMissingError, Message, Row, RunFailedError
+from dlm_core.api import Message, Row, RunFailedError
 
-from . import template
+from .coder import Coder, load_coder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from tokenizers import Tokenizer
+    from collections.abc import Sequence
 
     from dlm_core.api.jobs import LongRows
 
-# Templates of models that think aloud write the empty thought themselves, in training and when asked.
-_VARIABLES: Mapping[str, Any] = {"enable_thinking": False}
-
-
-@dataclass(frozen=True, slots=True)
-class Coder:
-    """Text to ids and back, as one base does it.
-
-    `vocabulary_size` is the largest id plus one.  `stop_ids` end an answer; `eos_id` ends a document and is one of
-    them.  `pad_id` fills a batch and may equal a learned token, since masks go by position.  `bos_id` is None when
-    the base has none; `adds_bos` says whether running text starts with it.  `chat_template` is "" when the base has
-    neither a template nor ChatML's tokens; `template_origin` says where it is from.
-    """
-
-    tokenizer: Tokenizer = field(repr=False, compare=False)
-    vocabulary_size: int
-    bos_id: int | None
-    eos_id: int
-    pad_id: int
-    stop_ids: frozenset[int]
-    adds_bos: bool
-    chat_template: str = field(repr=False)
-    template_origin: str
-    special_tokens: Mapping[str, str]
-
-    def encode(self, text: str) -> list[int]:
-        """Ids of rendered text: special tokens are recognised, none is added."""
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
-        return ids
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids, special tokens left out."""
-        text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
-        return text
-
-    def render(self, messages: Sequence[Message], system_prompt: str | None = None, answer_next: bool = True) -> str:
-        """The chat template's text; `system_prompt` opens it unless the messages bring a system message.
-
-        Raises RunFailedError when there is no template, or when it refuses or drops a message.
-        """
-        plain = self._plain(messages, system_prompt)
-        text = template.render(self._template(), plain, self._variables(), answer_next)
-        for message in plain:
-            if message["content"].strip() not in text:
-                raise RunFailedError(
-                    f"the base's chat template leaves out the {message['role']} message {message['content'][:40]!r}",
-                    "remove it from the document, or choose a base whose template knows that role",
-                )
-        return text
-
-    def answer_spans(self, messages: Sequence[Message], system_prompt: str | None) -> list[tuple[int, int]]:
-        """Where the template's `{% generation %}` blocks lie in `render(…, answer_next=False)`, in characters."""
-        return template.answer_spans(self._template(), self._plain(messages, system_prompt), self._variables())
-
-    def _template(self) -> str:
-        if not self.chat_template:
-            raise RunFailedError(
-                "this base has no chat template, so questions and answers cannot be written for it",
-                "choose an instruct variant of the base, or write the document as prose only",
-            )
-        return self.chat_template
-
-    def _variables(self) -> dict[str, Any]:
-        return {**_VARIABLES, **self.special_tokens}
-
-    @staticmethod
-    def _plain(messages: Sequence[Message], system_prompt: str | None) -> list[dict[str, str]]:
-        plain = [{"role": message.role, "content": message.text} for message in messages]
-        if system_prompt and not any(message.role == "system" for message in messages):
-            plain.insert(0, {"role": "system", "content": system_prompt})
-        return plain
+__all__ = ["Coder", "Example", "all_examples", "chat_examples", "examples", "load_coder", "text_examples", "turns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +130,7 @@ def text_examples(coder: Coder, row: Row, sequence_len: int, index: int = 0) -> 
     return found
 
 
-_TOO_LONG_HINT = (
-    "raise training.sequence_len, shorten these rows, or choose explicitly what happens to them: cut or skip"
-)
+_TOO_LONG_HINT = "raise training.sequence_len, shorten these rows, or pass --long-rows cut or --long-rows skip"
 
 
 def _too_long(example: Example, limit: int) -> str:
@@ -297,115 +221,3 @@ def _break_before(text: str, starts: Sequence[int], first: int, last: int) -> in
             if text[max(0, here - len(mark)) : here] == mark or (mark == " " and text[here : here + 1] == " "):
                 return place
     return last
-
-
-# --- reading a base's files ---------------------------------------------------------------------------------------
-
-
-def load_coder(folder: Path) -> Coder:
-    """Read a base's tokenizer, special tokens, stop tokens and chat template.
-
-    Raises BaseMissingError when `tokenizer.json` is missing or no end-of-sequence token is named anywhere.
-    """
-    from tokenizers import Tokenizer
-
-    path = folder / "tokenizer.json"
-    if not path.is_file():
-        raise BaseMissingError(
-            f"{folder} has no tokenizer.json",
-            "save the base with a fast tokenizer: AutoTokenizer.from_pretrained(…).save_pretrained(…)",
-        )
-    tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    settings = _json(folder / "tokenizer_config.json")
-    _add_missing_tokens(tokenizer, settings)
-    names = {**_special_tokens(_json(folder / "special_tokens_map.json")), **_special_tokens(settings)}
-    source, origin = _chat_template(folder, settings, tokenizer)
-    ends = _stop_ids(folder, tokenizer, names, origin)
-    if not ends:
-        raise BaseMissingError(
-            f"{folder} names no end-of-sequence token", "add eos_token_id to its generation_config.json"
-        )
-    eos = tokenizer.token_to_id(names.get("eos_token", ""))
-    eos = ends[0] if eos is None else eos
-    bos = tokenizer.token_to_id(names.get("bos_token", ""))
-    pad = tokenizer.token_to_id(names.get("pad_token", ""))
-    return Coder(
-        tokenizer=tokenizer,
-        vocabulary_size=max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1,
-        bos_id=bos,
-        eos_id=eos,
-        pad_id=eos if pad is None else pad,
-        stop_ids=frozenset(ends),
-        adds_bos=_adds_bos(tokenizer, settings, bos),
-        chat_template=source,
-        template_origin=origin,
-        special_tokens=names,
-    )
-
-
-def _json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return value
-
-
-def _special_tokens(settings: Mapping[str, Any]) -> dict[str, str]:
-    """The `…_token` entries; a token is a string or an object with its `content`."""
-    found = {}
-    for name, value in settings.items():
-        text = value.get("content") if isinstance(value, dict) else value
-        if name.endswith("_token") and isinstance(text, str):
-            found[name] = text
-    return found
-
-
-def _add_missing_tokens(tokenizer: Tokenizer, settings: Mapping[str, Any]) -> None:
-    """Tokens that only tokenizer_config.json declares, in the order of their ids."""
-    from tokenizers import AddedToken
-
-    declared = sorted(settings.get("added_tokens_decoder", {}).items(), key=lambda item: int(item[0]))
-    for _, value in declared:
-        if tokenizer.token_to_id(value["content"]) is None:
-            token = AddedToken(value["content"], special=value.get("special", False), normalized=False)
-            tokenizer.add_tokens([token])
-
-
-def _chat_template(folder: Path, settings: Mapping[str, Any], tokenizer: Tokenizer) -> tuple[str, str]:
-    """The template and where it is from: its file, the tokenizer's settings, or ChatML when its tokens exist."""
-    path = folder / "chat_template.jinja"
-    if path.is_file():
-        return path.read_text(encoding="utf-8"), path.name
-    found = settings.get("chat_template")
-    if isinstance(found, list):
-        found = next((one["template"] for one in found if one["name"] == "default"), None)
-    if found:
-        return found, "tokenizer_config.json"
-    if all(tokenizer.token_to_id(name) is not None for name in ("<|im_start|>", "<|im_end|>")):
-        return template.CHATML, "chatml"
-    return "", ""
-
-
-def _stop_ids(folder: Path, tokenizer: Tokenizer, names: Mapping[str, str], origin: str) -> list[int]:
-    """Every id that may end an answer, the most telling first."""
-    found: list[int | None] = [tokenizer.token_to_id(names.get("eos_token", ""))]
-    for name in ("generation_config.json", "config.json"):
-        found += _as_list(_json(folder / name).get("eos_token_id"))
-    if origin == "chatml":
-        found.append(tokenizer.token_to_id("<|im_end|>"))
-    return list(dict.fromkeys(one for one in found if one is not None))
-
-
-def _as_list(value: int | Iterable[int] | None) -> list[int]:
-    if value is None:
-        return []
-    return [value] if isinstance(value, int) else list(value)
-
-
-def _adds_bos(tokenizer: Tokenizer, settings: Mapping[str, Any], bos: int | None) -> bool:
-    if bos is None:
-        return False
-    ids = tokenizer.encode("a", add_special_tokens=True).ids
-    return bool(settings.get("add_bos_token", bool(ids) and ids[0] == bos))

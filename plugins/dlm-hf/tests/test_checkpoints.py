@@ -86,6 +86,7 @@ def test_stopping_at_a_step_and_resuming_gives_the_same_bits(
     with pytest.raises(InterruptedRunError, match=f"after step {step} of {STEPS}") as caught:
         train(replace(job, control=Control(stop_requested=stop_after(step))))
     assert "--resume" in (caught.value.hint or "")
+    assert caught.value.step == step
     assert not (tmp_path / "out/default").exists()
     torch.manual_seed(12345)
     result = train(replace(job, resume=True))
@@ -190,7 +191,7 @@ def test_a_disk_that_refuses_leaves_the_checkpoint_before(
 
 
 def test_a_half_written_checkpoint_is_never_found(tmp_path: Path) -> None:
-    draft = tmp_path / ".checkpoint-x-00000009.77"
+    draft = tmp_path / ".checkpoint-x-00000009.77.part"
     draft.mkdir()
     (draft / "state.json").write_text(json.dumps({"step": 9}), encoding="utf-8")
     assert checkpoints.latest(tmp_path, "checkpoint-x-") is None
