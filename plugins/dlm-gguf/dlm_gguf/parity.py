@@ -77,9 +77,9 @@ def ask_engine(job: ExportJob, tokenizer: Tokenizer) -> Reference:
     asked = [row for row in rows if row.question][:PROMPTS]
     with job.open() as model:
         prompts = [model.render(row.question or ()) for row in asked]
-        texts = [*prompts, *(tokenizer.prepare(text) for text in TEXTS)]
+        texts = [*prompts, *tokenizer.comparable(TEXTS)]
         ids = [model.encode(text) for text in texts]
-        sequences = _sequences(model, rows, ids, len(tokenizer.tokens))
+        sequences = _sequences(model, rows, ids[len(prompts) :], len(tokenizer.tokens))
         logits = np.concatenate([np.asarray(model.logits(each), np.float32) for each in sequences])
         first = asked[:ANSWERS]
         most = max((len(model.encode(row.answer or "")) + 4 for row in first), default=0)
@@ -169,10 +169,12 @@ def _sample(
     return found
 
 
-def _sequences(model: OpenModel, rows: Sequence[Row], ids: Sequence[list[int]], vocabulary: int) -> list[list[int]]:
+def _sequences(
+    model: OpenModel, rows: Sequence[Row], assorted_ids: Sequence[list[int]], vocabulary: int
+) -> list[list[int]]:
     """Token sequences to compare logits on: the document's own rows first, a quarter left for assorted texts."""
     left = max(32, min(POSITIONS, LOGIT_BYTES // (4 * vocabulary)))
-    assorted = [token for each in ids[-len(TEXTS) :] for token in each][: max(left // 4, 8)]
+    assorted = [token for each in assorted_ids for token in each][: max(left // 4, 8)]
     found, left = [assorted], left - len(assorted)
     for row in rows:
         if left <= 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,15 @@ class Tokenizer:
     template: str | None
     normalizes: bool
 
-    def prepare(self, text: str) -> str:
-        """Text in the form that llama.cpp, which never normalizes, sees as the tokenizer does."""
-        return unicodedata.normalize("NFC", text) if self.normalizes else text
+    def comparable(self, texts: Iterable[str]) -> list[str]:
+        """The texts in a form in which llama.cpp is known to split them as this tokenizer does.
+
+        llama.cpp never normalizes, and its rule for `tekken` forgets that combining marks belong to words.
+        """
+        found = [unicodedata.normalize("NFC", text) if self.normalizes else text for text in texts]
+        if self.pre != "tekken":
+            return found
+        return [text for text in found if not any(unicodedata.category(c).startswith("M") for c in text)]
 
 
 def read_tokenizer(folder: Path, overlay: Path | None, shape: Shape, rows: int) -> Tokenizer:

@@ -57,6 +57,7 @@ def make_adapter(base: Path, folder: Path, **options: Any) -> Path:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
+    saved = options.pop("save_embedding_layers", "auto")
     settings: dict[str, Any] = {
         "task_type": "CAUSAL_LM",
         "r": 4,
@@ -71,7 +72,7 @@ def make_adapter(base: Path, folder: Path, **options: Any) -> Path:
                 parameter.mul_(1 + 0.2 * torch.rand(parameter.shape))
             elif parameter.requires_grad:
                 parameter.add_(torch.randn(parameter.shape) * 0.05)
-    model.save_pretrained(folder / "default")
+    model.save_pretrained(folder / "default", save_embedding_layers=saved)
     return folder / "default"
 
 
