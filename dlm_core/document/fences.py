@@ -19,7 +19,7 @@ _FENCE = re.compile(
 _ONE_ATTR = re.compile(r'([a-z][a-z0-9_]*)="([^"\n]*)"')
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Piece:
     """A fence and the slice of text below it, or the prose before the first fence."""
 
@@ -52,17 +52,15 @@ def cut(text: str, start: int, line: int) -> Iterator[Piece | Problem]:
         if found is None:
             yield from _lookalike(text, at, lines)
             continue
-        yield _ended(piece, at)
+        piece.end = at
+        yield piece
         number = lines.at(at)
         body = min(found.end() + 1, end)
         attrs = tuple(_ONE_ATTR.findall(found[3])) if found[3] else ()
         span = Span(number, 1, len(found[0].rstrip()))
         piece = Piece(found[1], found[2], attrs, span, body, body, number + 1)
-    yield _ended(piece, end)
-
-
-def _ended(piece: Piece, end: int) -> Piece:
-    return Piece(piece.type, piece.adapter, piece.attrs, piece.span, piece.start, end, piece.first_line, piece.implicit)
+    piece.end = end
+    yield piece
 
 
 def _indented(text: str, position: int, end: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..api import Problem, Section, SectionType, Span
+from ..api import Marker, Problem, Section, SectionType, Span
 from .fences import Piece, cut
 from .markers import take_markers
 from .scan import inner_lines
@@ -70,16 +70,22 @@ def _unknown_type(piece: Piece, plugins: Plugins) -> Problem:
 
 
 def _section(text: str, piece: Piece, kind: SectionType, path: Path) -> tuple[Section | None, list[Problem]]:
-    markers, problems, start = take_markers(text, piece.start, piece.end, piece.first_line, kind.markers)
-    first, last = inner_lines(text, start, piece.end)
+    markers: list[Marker] = []
+    problems: list[Problem] = []
+    first, last = inner_lines(text, piece.start, piece.end)
+    if text.startswith("<!--", first):
+        markers, problems, start = take_markers(text, piece.start, piece.end, piece.first_line, kind.markers)
+        first, last = inner_lines(text, start, piece.end)
     content = text[first:last]
     line = piece.first_line + text.count("\n", piece.start, first)
     empty = not content or content.isspace()
+    attrs = dict(piece.attrs)
+    if attrs or kind.attrs:
+        problems += _attr_problems(piece, kind)
     if empty and piece.type == "prose" and not markers:
         return None, problems
-    attrs = dict(piece.attrs)
-    problems += _attr_problems(piece, kind)
-    problems += _body_problems(piece, kind, empty, line)
+    if empty or kind.body == "forbidden":
+        problems += _body_problems(piece, kind, empty, line)
     ident = section_id(piece.type, content)
     if "path" in attrs and type(kind).media is not SectionType.media:
         ident, found = _media_section_id(piece, attrs["path"], path)
