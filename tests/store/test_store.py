@@ -195,6 +195,17 @@ def test_only_whole_checkpoints_count_and_the_newest_wins(store: Store) -> None:
     assert store.interrupted() is None
 
 
+def test_the_next_writer_sweeps_what_a_dead_run_left(store: Store) -> None:
+    with store.writing() as writer:
+        version = train(writer, 1.0)
+        writer.scratch("half-an-export")
+        write_adapter(writer.begin({}).out, 2.0)
+    with store.writing():
+        left = files(store) - named(store)
+    assert left == {"runs/000002"}
+    assert store.current() == version
+
+
 def test_run_numbers_are_never_used_twice(store: Store) -> None:
     numbers = []
     for _ in range(3):
