@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from .batches import MicroBatch
     from .tokens import Coder, Example
 
-CHECKPOINT_SECONDS = 60.0
 
-
-def train(job: TrainJob, checkpoint_every: float = CHECKPOINT_SECONDS) -> TrainResult:
+def train(job: TrainJob, checkpoint_every: float = 60.0) -> TrainResult:
     """Train each adapter of the job on its rows, one after the other, and leave them in `job.out`.
 
     The base is loaded once.  Adapters do not influence each other: each starts from the job's seed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from dlm_core.api import Problem, Trainer
@@ -10,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dlm_core.api import BaseModel, Document, Row, TrainJob, TrainResult
+
+
+#: Seconds between two checkpoints; the environment variable DLM_CHECKPOINT_SECONDS overrides it.
+CHECKPOINT_SECONDS = 60.0
 
 
 class Sft(Trainer):
@@ -41,4 +46,4 @@ class Sft(Trainer):
     def train(self, job: TrainJob) -> TrainResult:
         from .sft import train
 
-        return train(job)
+        return train(job, float(os.environ.get("DLM_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS)))
