@@ -258,7 +258,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32", help="of the matrix products")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--stop-after", type=int, default=0, help="stop at this step, before the budget is spent")
+    parser.add_argument("--stop-after", type=int, help="stop at this step, before the budget is spent")
     parser.add_argument("--log-every", type=int, default=50)
     parser.add_argument("--save-minutes", type=float, default=8)
     return parser.parse_args()
