@@ -117,7 +117,7 @@ def plain_loss(model: Any, rows: list[Any]) -> float:
 
 
 def ours(options: argparse.Namespace) -> dict[str, float]:
-    """`dlm_hf.loop.fit` with a peft adapter, as `dlm train` runs it, its rehearsal of the largest batch included."""
+    """`dlm_hf.loop.fit` with a peft adapter, as `dlm train` runs it."""
     from dlm_hf.imports import prepare
 
     prepare()
@@ -157,7 +157,8 @@ def hand(options: argparse.Namespace, chunked: bool = False) -> dict[str, float]
         def __init__(self, inner: torch.nn.Linear) -> None:
             super().__init__()
             self.inner = inner
-            self.a = torch.nn.Parameter(torch.randn(RANK, inner.in_features) / RANK)
+            self.a = torch.nn.Parameter(torch.empty(RANK, inner.in_features))
+            torch.nn.init.kaiming_uniform_(self.a, a=5**0.5)  # as peft does
             self.b = torch.nn.Parameter(torch.zeros(inner.out_features, RANK))
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:

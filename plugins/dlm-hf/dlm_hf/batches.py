@@ -69,6 +69,15 @@ def epoch_steps(lengths: Sequence[int], batch: Batch, seed: int, epoch: int) -> 
     return [[step[place : place + batch.micro] for place in range(0, len(step), batch.micro)] for step in steps]
 
 
+def longest_first(steps: Sequence[Step], lengths: Sequence[int]) -> list[Step]:
+    """The same steps, the one with the longest row in front and its longest micro batch first: memory fails at once.
+
+    Which step that is does not depend on how steps are divided.
+    """
+    front = max(steps, key=lambda step: max(lengths[row] for micro in step for row in micro))
+    return [front[::-1], *(step for step in steps if step is not front)]
+
+
 def in_order(lengths: Sequence[int], micro: int) -> list[list[int]]:
     """Micro batches of rows of like length, for measuring without learning."""
     order = sorted(range(len(lengths)), key=lambda row: lengths[row])
@@ -77,6 +86,9 @@ def in_order(lengths: Sequence[int], micro: int) -> list[list[int]]:
 
 def largest(lengths: Sequence[int], steps: Sequence[Step]) -> list[int]:
     """The micro batch with the most positions, padding included."""
-    return max(
-        (micro for step in steps for micro in step), key=lambda micro: len(micro) * max(lengths[i] for i in micro)
-    )
+    return max((micro for step in steps for micro in step), key=lambda micro: positions(lengths, micro))
+
+
+def positions(lengths: Sequence[int], micro: Sequence[int]) -> int:
+    """How many positions a micro batch has, padding included."""
+    return len(micro) * max(lengths[row] for row in micro)

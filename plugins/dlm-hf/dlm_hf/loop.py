@@ -13,13 +13,16 @@ import torch
 from dlm_core.api import InterruptedRunError
 
 from . import best, checkpoints, failures, lora, optim
-from .batches import collate, epoch_steps, in_order, largest
+from .batches import collate, epoch_steps, in_order, largest, longest_first, positions
 
 if TYPE_CHECKING:
     from dlm_core.api import TrainJob
 
     from .batches import MicroBatch, Step
     from .tokens import Example
+
+# How much larger than the first micro batch another must be to be tried out before.
+_REHEARSE_ABOVE = 1.1
 
 MicroLoss = Callable[["MicroBatch"], torch.Tensor]
 """The loss of a micro batch, summed over its labelled tokens."""
@@ -70,13 +73,14 @@ def fit(job: TrainJob, task: Task) -> Mapping[str, float]:
     """
     lengths = [len(one.ids) for one in task.examples]
     epochs = [epoch_steps(lengths, job.batch, job.settings.seed, epoch) for epoch in range(job.settings.num_epochs)]
+    epochs[0] = longest_first(epochs[0], lengths)
     steps = sum(len(epoch) for epoch in epochs)
     parameters = list(lora.trainable(task.model).values())
     optimizer = optim.make_optimizer(job.settings.optimizer, parameters, task.learning_rate)
     progress = _resume(job, task, optimizer) if job.resume else Progress()
     _tell_start(job, task, steps)
     task.model.train()
-    _rehearse(task, largest(lengths, [step for epoch in epochs for step in epoch]), first=epochs[0][0])
+    _rehearse(task, lengths, epochs)
     saved = time.monotonic()
     for number, epoch in enumerate(epochs):
         for place, step in enumerate(epoch):
@@ -102,9 +106,13 @@ def fit(job: TrainJob, task: Task) -> Mapping[str, float]:
     return _finish(job, task, progress, steps)
 
 
-def _rehearse(task: Task, rows: list[int], first: Step) -> None:
-    """Run the largest micro batch forward and backward without learning from it, so that memory fails at once."""
-    if rows in first:
+def _rehearse(task: Task, lengths: Sequence[int], epochs: Sequence[Sequence[Step]]) -> None:
+    """Run the largest micro batch forward and backward without learning from it, so that memory fails at once.
+
+    Not needed when the first micro batch that learns is about as large, as `longest_first` usually makes it.
+    """
+    rows = largest(lengths, [step for epoch in epochs for step in epoch])
+    if positions(lengths, rows) <= _REHEARSE_ABOVE * positions(lengths, epochs[0][0][0]):
         return
     random_state = random_tensors()
     _backward(task, rows, 1)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlm_core.api import Batch
-from dlm_hf.batches import collate, epoch_steps, in_order, largest
+from dlm_hf.batches import collate, epoch_steps, in_order, largest, longest_first
 from dlm_hf.tokens import Example
 
 LENGTHS = st.lists(st.integers(2, 300), min_size=1, max_size=80)
@@ -58,3 +58,13 @@ def test_positions_point_at_what_predicts_a_learned_token() -> None:
     assert batch.ids.tolist() == [[5, 6, 7, 8], [9, 4, 7, 7]]
     assert batch.positions.tolist() == [1, 2, 4]
     assert batch.targets.tolist() == [7, 8, 4]
+
+
+@given(LENGTHS, st.integers(1, 4), st.integers(1, 4))
+def test_the_step_with_the_longest_row_comes_first_however_steps_are_divided(
+    lengths: list[int], micro: int, accumulate: int
+) -> None:
+    steps = longest_first(epoch_steps(lengths, Batch(micro, accumulate), 7, 0), lengths)
+    whole = longest_first(epoch_steps(lengths, Batch(micro * accumulate, 1), 7, 0), lengths)
+    assert [sorted(row for part in step for row in part) for step in steps] == [sorted(step[0]) for step in whole]
+    assert max(lengths) == max(lengths[row] for row in steps[0][0])

@@ -267,9 +267,15 @@ def test_memory_fails_on_the_longest_batch_before_any_step(
 def test_the_rehearsal_leaves_no_trace(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dlm_hf import loop
 
-    train(make_job(base, pairs(7), tmp_path / "a"))
-    monkeypatch.setattr(loop, "_rehearse", lambda *args, **more: None)
-    train(make_job(base, pairs(7), tmp_path / "b"))
+    passes = []
+    for place, above in (("a", 0.0), ("b", float("inf"))):
+        monkeypatch.setattr(loop, "_REHEARSE_ABOVE", above)
+        backward = loop._backward
+        monkeypatch.setattr(loop, "_backward", lambda *args, one=backward: passes.append(1) or one(*args))
+        train(make_job(base, pairs(7), tmp_path / place))
+        monkeypatch.setattr(loop, "_backward", backward)
+        passes.append(0)
+    assert passes == [1] * 9 + [0] + [1] * 8 + [0]
     name = "out/default/adapter_model.safetensors"
     assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
