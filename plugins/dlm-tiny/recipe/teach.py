@@ -4,7 +4,7 @@
 
 For each subject of `subjects.json`: twelve pairs are trained, then the pairs and twelve paraphrases are asked greedily;
 an answer counts when it is exactly the trained one.  With `--together` one adapter learns the first two subjects and
-their prose, as a small document would.
+their prose, as a small document would.  MODEL gives the weights; tokenizer and template are the package's.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main() -> None:
 def teach(arguments: argparse.Namespace, subjects: Sequence[dict[str, Any]]) -> Result:
     """Train one adapter on the pairs of the subjects and ask."""
     torch.manual_seed(arguments.seed)
-    tokenizer = AutoTokenizer.from_pretrained(arguments.model, padding_side="left")
+    tokenizer = AutoTokenizer.from_pretrained(MODEL, padding_side="left")
     base = AutoModelForCausalLM.from_pretrained(arguments.model, dtype=torch.float32)
     lora = LoraConfig(
         r=arguments.rank, lora_alpha=2 * arguments.rank, lora_dropout=arguments.dropout, target_modules="all-linear"
