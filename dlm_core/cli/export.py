@@ -9,7 +9,7 @@ import click
 from ..api import UsageError
 from ..plugins import Plugins
 from .common import adapter_option, document_argument, json_option, say_waiting, version_option, watching
-from .terminal import bytes_text, console, print_json
+from .terminal import console, print_json
 
 
 @click.command()
@@ -39,6 +39,7 @@ def export(
     from .. import exporting, pipeline
     from ..store import open_store
     from .reporter import attach_reporter
+    from .summary import export_lines
 
     if list_formats:
         return _list_formats(plugins, as_json)
@@ -56,8 +57,8 @@ def export(
                 to=to, adapter_name=adapter, on_wait=say_waiting,
             )  # fmt: skip
             if not as_json:
-                for artifact in done.artifacts:
-                    print(f"{artifact.path}  {bytes_text(artifact.path.stat().st_size)}")
+                for path, about in export_lines(done):
+                    print(f"{path}  {about}")
     return None
 
 

@@ -77,13 +77,19 @@ class PlainReporter(Reporter):
 
     def on_step(self, data: Any) -> None:
         self._tokens += data["tokens"]
-        now = time.monotonic()
-        if now - self._said >= QUIET_SECONDS or data["step"] == data["steps"]:
-            self._said = now
+        if data["step"] == data["steps"] or self._is_time():
             self.say(step_line(data, self._tokens))
 
+    def _is_time(self) -> bool:
+        """Whether enough time has gone by for another line; if so, it starts anew."""
+        now = time.monotonic()
+        if now - self._said < QUIET_SECONDS:
+            return False
+        self._said = now
+        return True
+
     def on_eval(self, data: Any) -> None:
-        if "validation_loss" in data:
+        if "validation_loss" in data and (data["epoch"] == data["epochs"] or self._is_time()):
             self.say(f"           epoch {data['epoch']}: validation loss {data['validation_loss']:.3f}")
 
     def on_exam(self, data: Any) -> None:

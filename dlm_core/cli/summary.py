@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from .terminal import bytes_text, console, seconds_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..exam import Exam
     from ..exam.result import Side, Verdict
     from ..exporting import Exported
@@ -38,9 +40,9 @@ def print_summary(outcome: Outcome, exported: Sequence[Exported], seconds: float
     out.print(f"\n[bold]version {outcome.version.number}[/] of {outcome.ready.doc.path.name}{took}")
     out.print(f"  adapter  {outcome.version.adapter}", soft_wrap=True)
     for item in exported:
-        for artifact in item.artifacts:
-            size = bytes_text(artifact.path.stat().st_size)
-            out.print(f"  {item.exporter:<8} {artifact.path}  [dim]{size}{_about(artifact.details)}[/]", soft_wrap=True)
+        for path, about in export_lines(item):
+            out.print(f"  {item.exporter:<8} {path}", soft_wrap=True, markup=False)
+            out.print(f"           {about}", style="dim", soft_wrap=True, markup=False)
     question = next((row for row in outcome.ready.train if row.question), None)
     example = question.question[-1].text.split("\n")[0] if question and question.question else "Hello"
     out.print("\nwhat next", style="bold")
@@ -109,6 +111,13 @@ def _cut(text: str, width: int = 90) -> str:
     return flat if len(flat) <= width else flat[: width - 1] + "…"
 
 
-def _about(details: object) -> str:
-    summary = details.get("summary") if isinstance(details, dict) else None
-    return f" · {summary}" if summary else ""
+def export_lines(item: Exported) -> list[tuple[Path, str]]:
+    """Each artifact that has something to say for itself, or else the folder; with size and summary."""
+    speaking = [artifact for artifact in item.artifacts if "summary" in artifact.details]
+    if not speaking:
+        return [(item.folder, f"{len(item.artifacts)} files")]
+    sizes = [bytes_text(artifact.path.stat().st_size) for artifact in speaking]
+    return [
+        (artifact.path, f"{size}, {artifact.details['summary']}")
+        for artifact, size in zip(speaking, sizes, strict=True)
+    ]

@@ -93,7 +93,7 @@ def export(job: ExportJob) -> list[Artifact]:
     with ExitStack() as stack:
         targets = {quant: stack.enter_context(merged_target(job, model, quant)) for quant in written}
         write_checked(model.sources, list(targets.values()))
-        job.control.emit("export", exporter="gguf", step="checking", files=len(targets))
+        job.control.emit("export_progress", exporter="gguf", stage="checking", files=len(targets))
         reference = parity.ask_engine(job, model.tokenizer)
         details = {}
         for quant in dict.fromkeys([proof, *written]):
@@ -104,10 +104,17 @@ def export(job: ExportJob) -> list[Artifact]:
             }
             if quant is not proof:
                 details[quant]["proof"] = details[proof]["parity"]
+            details[quant]["summary"] = _summary(details[quant])
         for quant in quants:
             targets[quant].finish()
     found = [Artifact(targets[q].path, targets[q].sha256, details[q]) for q in quants]
     return [*found, *_beside(job, model, found)]
+
+
+def _summary(details: Mapping[str, Any]) -> str:
+    """What a person wants to know of a file, in a few words."""
+    bits, equal = details["bits_per_weight"], details["parity"].get("answers_equal")
+    return f"{bits:.1f} bits a weight" + (f", {equal} answers the same in llama.cpp" if equal else "")
 
 
 def merged_target(job: ExportJob, model: Model, quant: Quant) -> Target:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from dlm_core import hookimpl
-from dlm_core.api import Artifact, ConfigBlock, Exporter, ExportJob, Option, Problem
+from dlm_core.api import ConfigBlock, Exporter, Option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     import pydantic
+
+    from dlm_core.api import Artifact, ExportJob, Problem
 
 QUANTS = ("F32", "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M")
 
@@ -30,6 +33,7 @@ class Gguf(Exporter):
 
     name = "gguf"
     help = "the merged model as one GGUF file for llama.cpp, Ollama and LM Studio"
+    in_run = True
     options: ClassVar[Mapping[str, Option]] = {
         "quant": Option("", f"comma-separated, from {', '.join(QUANTS)}; the document's export.default_quant if empty")
     }

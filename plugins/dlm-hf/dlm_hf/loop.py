@@ -158,7 +158,7 @@ def _end_epoch(job: TrainJob, task: Task, number: int, progress: Progress) -> No
         candidate = best.Candidate(number + 1, training, validation, lora.snapshot(task.model))
         progress.kept = best.offer(progress.kept, candidate)
     progress.history.append(losses)
-    job.control.emit("eval", adapter=task.name, step=progress.step, **losses)
+    job.control.emit("eval", adapter=task.name, step=progress.step, epochs=job.settings.num_epochs, **losses)
 
 
 @torch.no_grad()

@@ -19,7 +19,6 @@ from dlm_hf.tokens import all_examples, load_coder
 prepare()
 
 if TYPE_CHECKING:
-
     from dlm_hf.tokens import Example
 
 
