@@ -17,7 +17,7 @@ from .api import (
     OpenModel,
     UsageError,
 )
-from .pipeline import Ready
+from .pipeline import Ready, refuse_other_base
 from .plugins import Plugins
 from .store import Store, Version
 
@@ -66,15 +66,16 @@ def export_job(
     out: Path,
     options: Mapping[str, str],
     control: Control,
+    system_prompt: str | None,
     adapter_name: str | None = None,
 ) -> ExportJob:
-    """The job for one exporter; `adapter` is a version's folder of adapters."""
+    """The job for one exporter; `adapter` is a version's folder of adapters, trained with `system_prompt`."""
     name = adapter_name or next(iter(ready.adapters))
     if name not in ready.adapters:
         raise UsageError(f"no adapter {name!r} in this document", f"there are: {', '.join(ready.adapters)}")
 
     def open_model() -> OpenModel:
-        return ready.engine.open(ready.base, adapter, ready.precision, ready.doc.system_prompt)
+        return ready.engine.open(ready.base, adapter, ready.precision, system_prompt)
 
     return ExportJob(
         name=ready.doc.path.stem,
@@ -83,7 +84,7 @@ def export_job(
         base=ready.base,
         adapter=adapter / name,
         rows=ready.rows,
-        system_prompt=ready.doc.system_prompt,
+        system_prompt=system_prompt,
         config=ready.doc.config,
         options=options,
         out=out,
@@ -98,7 +99,7 @@ def preflight(
     """Ask every exporter, before training, what stands in its way.  Raises DocumentError."""
     nowhere = Path("/nonexistent")
     for exporter in exporters:
-        job = export_job(ready, nowhere, 0, nowhere, options[exporter.name], control)
+        job = export_job(ready, nowhere, 0, nowhere, options[exporter.name], control, ready.doc.system_prompt)
         problems = list(exporter.preflight(job))
         if any(problem.severity == "error" for problem in problems):
             raise DocumentError(ready.doc.path, [replace(p, message=f"{exporter.name}: {p.message}") for p in problems])
@@ -120,10 +121,12 @@ def export_version(
 
     Raises ExportFailedError when the exporter's own check fails; nothing of it stays then.
     """
+    refuse_other_base(version, ready.base)
     control.emit("export_start", exporter=exporter.name, version=version.number)
     with store.writing(on_wait) as writer:
         out = writer.scratch(exporter.name)
-        job = export_job(ready, version.adapter, version.number, out, options, control, adapter_name)
+        prompt = version.manifest["config"]["system_prompt"]
+        job = export_job(ready, version.adapter, version.number, out, options, control, prompt, adapter_name)
         _refuse(exporter, job, ready)
         artifacts = tuple(exporter.export(job))
         if not artifacts:

@@ -13,6 +13,7 @@ from .api import (
     BaseMissingError,
     BaseModel,
     Control,
+    DlmError,
     Document,
     DocumentError,
     Engine,
@@ -48,6 +49,7 @@ from .planning.plan import (
 from .plugins import Plugins
 from .sources import gather
 from .store import Store, Version, open_store
+from .store.atomic import StoreError
 from .store.licences import accept, is_accepted
 from .store.writer import Run
 
@@ -155,6 +157,7 @@ def exam_again(path: Path, plugins: Plugins, options: Options, control: Control,
     ready = prepare(path, plugins, options, control)
     store = open_store(ready.doc.id)
     version = current_version(store, number)
+    refuse_other_base(version, ready.base)
     exam = _examine(ready, version.adapter, control)
     _hold_to(exam, options.min_exam)
     return Outcome(ready, store, version, False, exam)
@@ -166,6 +169,16 @@ def current_version(store: Store, number: int | None = None) -> Version:
     if version is None:
         raise UsageError("this document has no trained version yet", "train it first: `dlm run DOCUMENT`")
     return version
+
+
+def refuse_other_base(version: Version, base: LocatedBase) -> None:
+    """Raise RunFailedError when a version was trained on other files than those of this base."""
+    if version.manifest["base"]["sha256"] != base.sha256:
+        raise RunFailedError(
+            f"version {version.number} was trained on {version.manifest['base']['key']}, with other files than those "
+            f"of {base.model.key} here",
+            "train again with `dlm run`, or put the base back",
+        )
 
 
 # -- stages -----------------------------------------------------------------------------------------
@@ -215,8 +228,11 @@ def _train_and_commit(ready: Ready, store: Store, plugins: Plugins, options: Opt
             watched.emit("exam", exam=exam)
             _hold_to(exam, options.min_exam)
             version = run.commit(kept, seal(metrics, exam))
-        except InterruptedRunError as error:
-            run.interrupt(error.step)
+        except (InterruptedRunError, KeyboardInterrupt, OSError, StoreError) as error:
+            # Nothing is wrong with what was trained so far: keep it for --resume.
+            run.interrupt(getattr(error, "step", 0))
+            if isinstance(error, DlmError) and not error.hint:
+                error.hint = "what was trained is kept; go on with --resume"
             raise
         except BaseException as error:
             run.fail(f"{type(error).__name__}: {error}")

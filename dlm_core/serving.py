@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .api import LocatedBase, OpenModel, Precision, RunFailedError
+from .api import LocatedBase, OpenModel, Precision
 from .document import read_document
-from .pipeline import current_version
+from .pipeline import current_version, refuse_other_base
 from .planning.bases import base_from_name, find_engine
 from .plugins import Plugins
 from .store import Version, open_store
@@ -22,11 +22,7 @@ def locate_version(path: Path, plugins: Plugins, number: int | None = None) -> t
     version = current_version(open_store(doc.id), number)
     base = base_from_name(version.manifest["config"]["base_model"], plugins, path.parent)
     located = find_engine(base, plugins).locate(base, fetch=False)
-    if located.sha256 != version.manifest["base"]["sha256"]:
-        raise RunFailedError(
-            f"the files of base model {base.key} are not those version {version.number} was trained on",
-            f"train again: `dlm run {path}`",
-        )
+    refuse_other_base(version, located)
     return version, located
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..api import Control, Message, OpenModel, Row, Sampling, Score, Span, text_row
+from ..api import Control, InterruptedRunError, Message, OpenModel, Row, Sampling, Score, Span, text_row
 from .result import Answer, Exam, SectionResult, Side
 
 #: Questions asked in one batch.
@@ -30,6 +30,8 @@ def examine(
     sides: list[tuple[Side, Sequence[Row]]] = [("trained", train), ("validation", validation), ("exam", exam_only)]
     answers: list[Answer] = []
     for side, rows in sides:
+        if control.stop_requested():
+            raise InterruptedRunError("stopped during the exam")
         answers += _ask(model, [row for row in rows if row.question], side, control)
     sections = _score_sections(model, (*train, *validation), {row.section_id for row in train})
     neutral = [text_row(text, Span(1)) for text in neutral_texts()]
