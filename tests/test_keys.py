@@ -9,8 +9,8 @@ import pytest
 
 from tests.conftest import LIGHTHOUSE, Desk
 
-#: One step on few rows: enough to see that the adapter's bits or files change.
-ONE_STEP = {"num_epochs": "1", "learning_rate": "5e-3", "micro_batch_size": "4", "grad_accum": "1"}
+#: Two steps on few rows: enough to see that the adapter's bits or files change.
+SHORT = {"num_epochs": "1", "learning_rate": "5e-3", "micro_batch_size": "2", "grad_accum": "1"}
 
 
 def train(desk: Desk, settings: dict[str, str], front: str = "", body: str = LIGHTHOUSE) -> tuple[str, dict]:
@@ -26,7 +26,7 @@ def train(desk: Desk, settings: dict[str, str], front: str = "", body: str = LIG
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict]:
     base = tmp_path_factory.mktemp("plain")
-    return train(Desk(base, base / "home"), ONE_STEP)
+    return train(Desk(base, base / "home"), SHORT)
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,11 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict]:
     ],
 )
 def test_a_key_reaches_the_adapter(desk, key, value, where, found):
-    assert train(desk, {**ONE_STEP, key: value})[1][where] == found
+    assert train(desk, {**SHORT, key: value})[1][where] == found
 
 
 def test_target_modules_are_the_ones_named(desk, plain):
-    _, config = train(desk, {**ONE_STEP, "target_modules": "[q_proj, v_proj]"})
+    _, config = train(desk, {**SHORT, "target_modules": "[q_proj, v_proj]"})
     assert sorted(config["target_modules"]) == ["q_proj", "v_proj"]
     assert len(plain[1]["target_modules"]) == 7
 
@@ -54,7 +54,7 @@ def test_target_modules_are_the_ones_named(desk, plain):
         ("learning_rate", "1e-3"),
         ("num_epochs", "2"),
         ("grad_accum", "2"),
-        ("micro_batch_size", "2"),
+        ("micro_batch_size", "1"),
         ("lr_scheduler", "constant"),
         ("warmup_ratio", "0.5"),
         ("precision", "bf16"),
@@ -62,17 +62,17 @@ def test_target_modules_are_the_ones_named(desk, plain):
     ],
 )
 def test_a_key_changes_the_bits(desk, plain, key, value):
-    settings = {**ONE_STEP, key: value}
+    settings = {**SHORT, key: value}
     if key in ("lr_scheduler", "warmup_ratio"):
         settings["num_epochs"] = "3"
-        other, _ = train(Desk(desk.folder, desk.home / "other"), {**ONE_STEP, "num_epochs": "3"})
+        other, _ = train(Desk(desk.folder, desk.home / "other"), {**SHORT, "num_epochs": "3"})
         assert train(desk, settings)[0] != other
     else:
         assert train(desk, settings)[0] != plain[0]
 
 
 def test_the_system_prompt_is_trained_with(desk, plain):
-    assert train(desk, ONE_STEP, "system_prompt: You keep a lighthouse.\n")[0] != plain[0]
+    assert train(desk, SHORT, "system_prompt: You keep a lighthouse.\n")[0] != plain[0]
 
 
 def test_the_sequence_length_splits_prose_and_refuses_long_answers(desk):
