@@ -14,7 +14,7 @@ def refuse(*arguments, **names):
 
 
 class Guarded(socket.socket):
-    """Lets through what stays between processes of this machine's own: sockets that are files."""
+    # Sockets that are files stay on this machine.
 
     def connect(self, address):
         return super().connect(address) if self.family == socket.AF_UNIX else refuse(address)
