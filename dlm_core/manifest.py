@@ -73,6 +73,7 @@ def write_manifest(
             "revision": base.model.revision,
             "sha256": base.sha256,
         },
+        "adapters": list(doc.config["training"]["adapters"] or ["default"]),
         "config": dict(doc.config),
         "fingerprint": dict(marks),
         "plan": {

@@ -26,6 +26,7 @@ def test_each_adapter_learns_its_own_sections(desk):
     result = desk.dlm("train", path)
     assert result.code == 0, result.err
     assert "2 of 2" in result.out
+    assert desk.dlm("prompt", path, "What colour is the door?").out == "The door is red.\n", "the first declared"
     for name in ("red", "blue"):
         asked = desk.dlm("prompt", path, "What colour is the door?", "--adapter", name)
         assert asked.out == f"The door is {name}.\n"

@@ -45,7 +45,7 @@ def read_sampling(
 
 def pick_adapter(version: Version, name: str | None) -> str:
     """The adapter named, or the document's first.  Raises UsageError for an unknown name."""
-    names: list[str] = list(version.manifest["config"]["training"].get("adapters") or {}) or ["default"]
+    names: list[str] = version.manifest["adapters"]
     if name is None:
         return names[0]
     if name not in names:

@@ -35,7 +35,7 @@ class Gguf(Exporter):
     help = "the merged model as one GGUF file for llama.cpp, Ollama and LM Studio"
     in_run = True
     options: ClassVar[Mapping[str, Option]] = {
-        "quant": Option("", f"comma-separated, from {', '.join(QUANTS)}; the document's export.default_quant if empty")
+        "quant": Option("", "one or more, with commas; the document's export.default_quant if empty", QUANTS)
     }
 
     def preflight(self, job: ExportJob) -> Iterable[Problem]:
