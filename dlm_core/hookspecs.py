@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         SourceReader,
         Trainer,
     )
+    from .plugins import Plugins
 
 hookspec = HookspecMarker("dlm")
 
@@ -60,18 +61,18 @@ class DlmSpec:
         return ()
 
     @hookspec
-    def dlm_trainers(self) -> Iterable[Trainer]:
-        """Training phases, each with the row kinds it consumes."""
+    def dlm_trainers(self, plugins: Plugins) -> Iterable[Trainer]:
+        """Training phases, each with the row kinds it consumes.  `plugins` gives what others contribute."""
         return ()
 
     @hookspec
-    def dlm_engines(self) -> Iterable[Engine]:
-        """Engines that locate bases, measure rows, generate and score."""
+    def dlm_engines(self, plugins: Plugins) -> Iterable[Engine]:
+        """Engines that locate bases, measure rows, generate and score.  `plugins` gives what others contribute."""
         return ()
 
     @hookspec
-    def dlm_exporters(self) -> Iterable[Exporter]:
-        """Formats a trained adapter can be written in."""
+    def dlm_exporters(self, plugins: Plugins) -> Iterable[Exporter]:
+        """Formats a trained adapter can be written in.  `plugins` gives what others contribute."""
         return ()
 
     @hookspec

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..plugins import Plugins
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -18,8 +22,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     raise SystemExit(invoke(arguments))
 
 
-def invoke(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code."""
+def invoke(arguments: Sequence[str], load: Callable[[Iterable[str]], Plugins] | None = None) -> int:
+    """Run one command line and return its exit code.
+
+    `load` makes the plugins from the names of those to leave out; without it those installed are loaded.
+    """
+    # Idle OpenMP threads that spin steal the cores of the busy ones: a step beside another job took seven times as
+    # long.  Read once, by whichever plugin first loads an OpenMP library, so it is set before any plugin is asked.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
     import click
 
     from ..api import DlmError
@@ -27,7 +38,7 @@ def invoke(arguments: Sequence[str]) -> int:
     from .group import dlm
 
     try:
-        result = dlm.main(args=list(arguments), prog_name="dlm", standalone_mode=False)
+        result = dlm.main(args=list(arguments), prog_name="dlm", standalone_mode=False, obj=load)
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:

@@ -59,16 +59,17 @@ class DlmGroup(click.Group):
 def plugins_of(ctx: click.Context) -> Plugins:
     """The plugins of this process, loaded once, with a line on stderr for each that failed."""
     root = ctx.find_root()
-    if root.obj is None:
+    if not isinstance(root.obj, Plugins):
+        load = root.obj or Plugins.load
         disabled = [choice.removeprefix("no:") for choice in root.params.get("plugin_choices") or ()]
-        root.obj = Plugins.load(disabled)
+        root.obj = load(disabled)
         for plugin in root.obj.all:
             if plugin.state == "failed" and ctx.invoked_subcommand != "plugins":
                 print(
                     f"warning: plugin {plugin.label} was left out: {plugin.why} (dlm plugins --why {plugin.name})",
                     file=sys.stderr,
                 )
-    return cast("Plugins", root.obj)
+    return root.obj
 
 
 def _remember_choices(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:

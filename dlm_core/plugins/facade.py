@@ -43,6 +43,7 @@ class Plugins:
         self._manager.add_hookspecs(DlmSpec)
         self._selection = selection(disabled)
         self._modules: dict[str, object] = {}
+        self._opened: set[type] = set()
         self.all: list[Plugin] = []
 
     @classmethod
@@ -102,8 +103,11 @@ class Plugins:
 
     def _open_further_hooks(self) -> None:
         for owned in self.collect("dlm_hookspecs", type):
+            if owned.value in self._opened:
+                continue
             try:
                 self._manager.add_hookspecs(owned.value)
+                self._opened.add(owned.value)
             except ValueError as error:
                 owned.owner.fail(error)
 
@@ -134,7 +138,7 @@ class Plugins:
         for impl in sorted(getattr(self._manager.hook, hook).get_hookimpls(), key=lambda impl: impl.plugin_name):
             owner = self._plugin(impl.plugin_name)
             try:
-                found = list(impl.function() or ())
+                found = list(impl.function(*(self for name in impl.argnames if name == "plugins")) or ())
                 if wrong := next((value for value in found if not isinstance(value, kind)), None):
                     raise TypeError(f"{hook} must give {kind.__name__} instances, not {wrong!r}")
             except Exception as error:
@@ -231,15 +235,15 @@ class Plugins:
         return {plugin.dist: plugin.version for plugin in self.all if plugin.state in ("builtin", "active")}
 
     def get(self, registry: Registry[T], name: str) -> T:
-        """A contribution by name.  Raises PluginMissingError that says which names there are or what to install."""
+        """A contribution by name.  Raises PluginMissingError when something must be installed or enabled for it,
+        UsageError that says which names there are otherwise."""
         if name in registry:
             return registry[name]
-        hint = self.hint(registry.kind, name)
+        if hint := self.hint(registry.kind, name):
+            raise api.PluginMissingError(f"no {registry.kind} {name!r}", hint.text)
         close = closest(name, registry)
-        if hint is None and close:
-            hint = Hint(f"did you mean {close!r}?", "")
-        known = f"known: {', '.join(registry) or 'none'}"
-        raise api.PluginMissingError(f"no {registry.kind} {name!r}", hint.text if hint else known)
+        known = f"did you mean {close!r}?" if close else f"known: {', '.join(registry) or 'none'}"
+        raise api.UsageError(f"no {registry.kind} {name!r}", known)
 
     def hint(self, kind: str, name: str) -> Hint | None:
         """What to do about a `name` nobody provides: install it, enable it, repair it, or choose between two."""
