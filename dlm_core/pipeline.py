@@ -142,6 +142,7 @@ def run(
     before_training: Callable[[Ready], None] = lambda ready: None,
 ) -> Outcome:
     """Train if anything changed, examine, commit.  Raises DlmError; the version before stays current."""
+    plugins.get(plugins.runners, options.runner)
     ready = prepare(path, plugins, options, control)
     before_training(ready)
     store = open_store(ready.doc.id)

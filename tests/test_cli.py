@@ -72,8 +72,10 @@ def test_help_lists_every_command(desk):
         (["init"], 2, "which document?"),
         (["init", "nowhere/x.dlm"], 2, "there is no folder"),
         (["init", "x.dlm", "--template", "nothing"], 2, "no template"),
-        (["init", "x.dlm", "--base", "tiyn"], 5, "did you mean `tiny`?"),
+        (["init", "x.dlm", "--base", "tiyn"], 2, "did you mean `tiny`?"),
         (["bases", "zzzz"], 2, "no base model matches"),
+        (["export"], 2, "which document?"),
+        (["export", "--list", "--to", "x"], 0, ""),
     ],
 )
 def test_wrong_usage_is_one_clear_message(desk, arguments, code, said):

@@ -91,7 +91,7 @@ def test_options_and_formats_are_checked(trained):
     for arguments, code, said in [
         (["gguf", "-o", "quant=Q9"], 2, "Q9"),
         (["gguf", "-o", "speed=fast"], 2, "no export option 'speed'"),
-        (["guff"], 5, "did you mean 'gguf'?"),
+        (["guff"], 2, "did you mean 'gguf'?"),
         (["gguf", "--version", "7"], 2, "there is no version 7"),
         (["gguf", "--adapter", "blue"], 2, "no adapter 'blue'"),
     ]:

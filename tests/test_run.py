@@ -121,7 +121,7 @@ def test_events_are_json_lines(desk):
     events = desk.dlm("train", path, "--json").events
     kinds = [event["event"] for event in events]
     assert kinds[:3] == ["document", "plan", "run"]
-    assert kinds.count("step") == 2
+    assert kinds.count("step") == 4
     assert kinds[-1] == "commit"
     assert {event["v"] for event in events} == {1}
 
@@ -153,7 +153,7 @@ def test_the_runs_database_holds_steps_and_exam(trained):
 
     store = Path(desk.dlm("show", path, "--json").json["store"])
     with sqlite3.connect(store / "runs.sqlite") as database:
-        assert database.execute("SELECT count(*) FROM steps").fetchone() == (12,)
+        assert database.execute("SELECT count(*) FROM steps").fetchone() == (24,)
         assert database.execute("SELECT count(*) FROM exam WHERE exact = 1 AND role = 'trained'").fetchone() == (3,)
 
 

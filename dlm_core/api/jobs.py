@@ -161,7 +161,8 @@ class Artifact:
 class ExportJob:
     """One adapter of one version, to be written in some format.
 
-    `adapter` is a PEFT folder.  `rows` are the document's own rows, for calibration and for checks.
+    `adapter` is a PEFT folder that bears the adapter's name.
+    `rows` are the document's own rows, for calibration and for checks.
     `options` holds the values of the exporter's declared options.  `open` loads base and adapter in an engine,
     so that an exporter can hold its artifact against the original.
     """

@@ -41,7 +41,7 @@ def bases(plugins: Plugins, word: str | None, fetch: str | None, accept_licence:
             name, justify="right" if name in ("parameters", "context", "download") else "left", no_wrap=name == "key"
         )
     for base in found:
-        licence = f"{base.license}{' (asks)' if base.gated else ''}"
+        licence = base.license.split(" (")[0] + (" (asks)" if base.gated else "")
         parameters = f"{base.parameters / 1e9:.2f}B" if base.parameters >= 1e8 else f"{base.parameters / 1e6:.1f}M"
         size = bytes_text(base.size) if base.size else ""
         table.add_row(

@@ -24,6 +24,7 @@ def check(plugins: Plugins, document: Path, as_json: bool) -> None:
     from .. import pipeline
     from ..diagnostics import render
     from ..planning.bases import find_base
+    from .errors import read_text
     from .terminal import wants_color
 
     try:
@@ -39,7 +40,7 @@ def check(plugins: Plugins, document: Path, as_json: bool) -> None:
         print_json("check", {"document": str(document), "problems": problems, "rows": len(rows)})
         return
     if doc.warnings:
-        print(render(doc.warnings, document, None, color=wants_color(sys.stderr)), file=sys.stderr)
+        print(render(doc.warnings, document, read_text(document), color=wants_color(sys.stderr)), file=sys.stderr)
     print(f"{document}: ok, {len(doc.sections)} sections, {len(rows)} rows")
 
 

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from ..api import DlmError, DocumentError
+
+
+def read_text(path: Path) -> str | None:
+    """A document's text to quote from; None when it cannot be read."""
+    try:
+        return path.read_bytes().decode("utf-8", errors="replace")
+    except OSError:
+        return None
 
 
 def print_unexpected(error: Exception) -> None:
@@ -22,7 +31,7 @@ def print_error(error: DlmError) -> None:
     if isinstance(error, DocumentError):
         from ..diagnostics import render
 
-        print(render(error, error.path, None, color=color), file=sys.stderr)
+        print(render(error, error.path, read_text(error.path), color=color), file=sys.stderr)
         return
     red, bold, off = ("\x1b[31m", "\x1b[1m", "\x1b[0m") if color else ("", "", "")
     print(f"{red}{bold}error:{off} {error.message}", file=sys.stderr)

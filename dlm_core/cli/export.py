@@ -8,12 +8,14 @@ import click
 
 from ..api import UsageError
 from ..plugins import Plugins
-from .common import adapter_option, document_argument, json_option, say_waiting, version_option, watching
+from .common import adapter_option, json_option, say_waiting, version_option, watching
 from .terminal import console, print_json
 
 
 @click.command()
-@document_argument
+@click.argument(
+    "document", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False, metavar="DOCUMENT"
+)
 @click.argument("formats", nargs=-1, metavar="[FORMAT]...")
 @click.option("-o", "options", multiple=True, metavar="NAME=VALUE", help="An option of the exporter.")
 @click.option(
@@ -26,7 +28,7 @@ from .terminal import console, print_json
 @click.pass_obj
 def export(
     plugins: Plugins,
-    document: Path,
+    document: Path | None,
     formats: tuple[str, ...],
     options: tuple[str, ...],
     to: Path | None,
@@ -43,6 +45,8 @@ def export(
 
     if list_formats:
         return _list_formats(plugins, as_json)
+    if document is None:
+        raise UsageError("which document?", "dlm export DOCUMENT gguf; `dlm export --list` lists the formats")
     exporters = exporting.choose_exporters(formats, plugins)
     if not exporters:
         raise UsageError("no export format is installed for this", "name one: `dlm export DOCUMENT --list`")
@@ -74,5 +78,5 @@ def _list_formats(plugins: Plugins, as_json: bool) -> None:
         out.print(f"[bold]{name:<12}[/] {exporter.help}")
         for key, option in exporter.options.items():
             choices = f" ({', '.join(option.choices)})" if option.choices else ""
-            out.print(f"  -o {key}={option.default}   {option.help}{choices}", markup=False)
+            out.print(f"               -o {key}={option.default}  {option.help}{choices}", markup=False, soft_wrap=True)
     return None

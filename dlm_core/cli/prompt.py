@@ -105,6 +105,8 @@ def _question(given: str | None) -> str:
         if sys.stdin.isatty() and given is None:
             raise UsageError("what should be asked?", 'dlm prompt DOCUMENT "your question"')
         given = sys.stdin.read()
+        if not given.strip():
+            raise UsageError("no question was given", 'dlm prompt DOCUMENT "your question", or pipe one in')
     if not given.strip():
         raise UsageError("the question is empty", 'dlm prompt DOCUMENT "your question"')
     return given.strip()

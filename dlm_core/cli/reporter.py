@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,7 @@ class PlainReporter(Reporter):
     def __init__(self) -> None:
         super().__init__()
         self._said = 0.0
-        self._tokens = 0
+        self._pace = Pace()
 
     def say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -71,14 +71,14 @@ class PlainReporter(Reporter):
         self.say(f"nothing changed since version {data['version']}: no training needed")
 
     def on_phase(self, data: Any) -> None:
-        self._tokens = 0
+        self._pace = Pace()
         adapter = "" if data.get("adapter", "default") == "default" else f" of adapter {data['adapter']}"
         self.say(f"training   phase {data['phase']}{adapter}: {data['rows']} rows, {data['steps']} steps")
 
     def on_step(self, data: Any) -> None:
-        self._tokens += data["tokens"]
+        self._pace.add(data)
         if data["step"] == data["steps"] or self._is_time():
-            self.say(step_line(data, self._tokens))
+            self.say(step_line(data, self._pace))
 
     def _is_time(self) -> bool:
         """Whether enough time has gone by for another line; if so, it starts anew."""
@@ -124,8 +124,8 @@ class LiveReporter(PlainReporter):
 
     def on_step(self, data: Any) -> None:
         if self._progress is not None and self._task is not None:
-            self._tokens += data["tokens"]
-            about = f"loss {data['loss']:.3f}  {self._tokens / max(data['seconds'], 1e-9):,.0f} tok/s"
+            self._pace.add(data)
+            about = f"loss {data['loss']:.3f}  {self._pace.rate:,.0f} tok/s"
             self._progress.update(self._task, completed=data["step"], total=data["steps"], about=about)
 
     def on_phase_end(self, data: Any) -> None:
@@ -188,13 +188,38 @@ def attach_reporter(plugins: Plugins, as_json: bool) -> Reporter:
     return reporter
 
 
-def step_line(data: Any, tokens: int) -> str:
-    """One line about a training step; `tokens` were seen so far in the phase."""
-    rate = tokens / max(data["seconds"], 1e-9)
-    left = (data["steps"] - data["step"]) * data["seconds"] / max(data["step"], 1)
+@dataclass(slots=True)
+class Pace:
+    """How fast steps go, counted from the first that was seen: a resumed run brings its earlier seconds along."""
+
+    tokens: int = 0
+    steps: int = 0
+    since: float | None = None
+    seconds: float = 0.0
+
+    def add(self, data: Any) -> None:
+        if self.since is None:
+            self.since = data["seconds"] if data["step"] > 1 else 0.0
+        if data["seconds"] > self.since:
+            self.tokens += data["tokens"]
+            self.steps += 1
+        self.seconds = data["seconds"] - self.since
+
+    @property
+    def rate(self) -> float:
+        """Tokens a second."""
+        return self.tokens / self.seconds if self.seconds else 0.0
+
+    def left(self, steps: int) -> float:
+        """Seconds for this many steps."""
+        return steps * self.seconds / self.steps if self.steps else 0.0
+
+
+def step_line(data: Any, pace: Pace) -> str:
+    """One line about a training step."""
+    left = seconds_text(pace.left(data["steps"] - data["step"]))
     return (
-        f"           step {data['step']}/{data['steps']}  loss {data['loss']:.3f}  {rate:,.0f} tok/s  "
-        f"{seconds_text(left)} left"
+        f"           step {data['step']}/{data['steps']}  loss {data['loss']:.3f}  {pace.rate:,.0f} tok/s  {left} left"
     )
 
 

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..api import BaseMissingError, BaseModel, Document, DocumentError, Engine, PluginMissingError, Problem
+from ..api import BaseMissingError, BaseModel, Document, DocumentError, Engine, PluginMissingError, Problem, UsageError
 from ..plugins import Plugins, closest
 
 
 def find_base(doc: Document, plugins: Plugins) -> BaseModel:
-    """The base that the document names.  Raises DocumentError at its line, or PluginMissingError."""
-    name = doc.base_model
+    """The base that the document names.  Raises DocumentError at its line."""
     try:
-        return base_from_name(name, plugins, doc.path.parent)
-    except PluginMissingError as error:
-        problem = Problem(doc.where("base_model"), f"base_model: {error.message}", error.hint, code="DLM0130")
-        if plugins.hint("base model", name):
-            raise PluginMissingError(problem.render(doc.path), None) from None
+        return base_from_name(doc.base_model, plugins, doc.path.parent)
+    except (PluginMissingError, UsageError) as error:
+        hint = plugins.hint("base model", doc.base_model)
+        code = hint.code if hint else "DLM0130"
+        problem = Problem(doc.where("base_model"), f"base_model: {error.message}", error.hint, code=code)
         raise DocumentError(doc.path, [problem]) from None
 
 
 def base_from_name(name: str, plugins: Plugins, folder: Path) -> BaseModel:
-    """A registry key, `hf:org/name[@revision]`, or a folder.  Raises PluginMissingError for an unknown key."""
+    """A registry key, `hf:org/name[@revision]`, or a folder.
+
+    Raises UsageError for an unknown key, PluginMissingError for one whose plugin is not at work.
+    """
     if name in plugins.base_models:
         return plugins.base_models[name]
     if name.startswith("hf:"):
@@ -32,10 +34,11 @@ def base_from_name(name: str, plugins: Plugins, folder: Path) -> BaseModel:
         if not path.is_dir():
             raise BaseMissingError(f"the base model folder {path} does not exist", "point `base_model` at a folder")
         return BaseModel(name, str(path))
-    hint = plugins.hint("base model", name)
+    if hint := plugins.hint("base model", name):
+        raise PluginMissingError(f"no base model {name!r}", hint.text)
     close = closest(name, plugins.base_models)
-    text = hint.text if hint else f"did you mean `{close}`?" if close else "`dlm bases` lists the known ones"
-    raise PluginMissingError(f"no base model {name!r}", text)
+    text = f"did you mean `{close}`?" if close else "`dlm bases` lists the known ones"
+    raise UsageError(f"no base model {name!r}", text)
 
 
 def find_engine(base: BaseModel, plugins: Plugins) -> Engine:

@@ -30,8 +30,10 @@ from ..api.jobs import LongRows
 from ..plugins import Plugins
 from .memory import BYTES, QUANT_BITS, memory_parts, seconds
 
-#: Rows in one optimizer step when the document leaves it to us.
+#: Rows in one optimizer step when the document leaves it to us; fewer when that would leave less than two steps an
+#: epoch, since a handful of rows learned in one step an epoch needs many epochs.
 ROWS_A_STEP = 8
+STEPS_AN_EPOCH = 2
 
 #: The part of the free memory that a plan may use.
 MEMORY_SHARE = 0.85
@@ -111,17 +113,23 @@ def long_row_problems(work: Sequence[PhaseWork], sequence_len: int, long_rows: L
     return problems
 
 
-def choose_batch(doc: Document, fits: Mapping[int, bool]) -> tuple[Batch, tuple[Choice, ...]]:
+def rows_a_step(pieces: int) -> int:
+    """How many rows one optimizer step takes: a power of two, at most ROWS_A_STEP."""
+    most = max(1, min(ROWS_A_STEP, pieces // STEPS_AN_EPOCH))
+    return 1 << (most.bit_length() - 1)
+
+
+def choose_batch(doc: Document, fits: Mapping[int, bool], rows: int) -> tuple[Batch, tuple[Choice, ...]]:
     """Micro batch and accumulation: the document's where it sets them, otherwise the largest that fits."""
     training = doc.config["training"]
     micro, accumulate = training["micro_batch_size"], training["grad_accum"]
     choices = []
     if micro == "auto":
-        micro = next((size for size in sorted(fits, reverse=True) if fits[size]), 1)
-        choices.append(Choice("micro_batch_size", str(micro), f"the most that fits, at most {ROWS_A_STEP}"))
+        micro = next((size for size in sorted(fits, reverse=True) if fits[size] and size <= rows), 1)
+        choices.append(Choice("micro_batch_size", str(micro), f"the most that fits, at most {rows}"))
     if accumulate == "auto":
-        accumulate = max(1, math.ceil(ROWS_A_STEP / micro))
-        choices.append(Choice("grad_accum", str(accumulate), f"about {ROWS_A_STEP} rows an optimizer step"))
+        accumulate = max(1, math.ceil(rows / micro))
+        choices.append(Choice("grad_accum", str(accumulate), f"about {rows} rows an optimizer step"))
     return Batch(micro, accumulate), tuple(choices)
 
 
@@ -171,7 +179,7 @@ def make_plan(
         return memory_parts(base.shape, adapters, precision, micro * longest, micro * labelled)
 
     fits = {micro: sum(parts(micro).values()) <= free for micro in (1, 2, 4, 8)}
-    batch, choices = choose_batch(doc, fits)
+    batch, choices = choose_batch(doc, fits, rows_a_step(sum(size.pieces for size in sizes)))
     memory = parts(batch.micro)
     if sum(memory.values()) > free and not fits[1]:
         raise _too_big(parts(1), free, base)

@@ -210,7 +210,7 @@ def _beside(job: ExportJob, model: Model, files: Sequence[Artifact]) -> list[Art
         path = job.out / "Modelfile"
         extra.append(Artifact(path, write_durably(path, _modelfile(job, model, files[0].path.name))))
     except ValueError as error:
-        job.control.emit("export", exporter="gguf", step="skipped", file="Modelfile", reason=str(error))
+        job.control.emit("export_progress", exporter="gguf", stage="skipped", file="Modelfile", reason=str(error))
     return [*extra, manifest(job, files, job.out / f"{job.name}.gguf.json")]
 
 

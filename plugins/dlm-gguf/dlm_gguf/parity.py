@@ -73,18 +73,20 @@ class Reference:
 
 def ask_engine(job: ExportJob, tokenizer: Tokenizer) -> Reference:
     """Open base and adapter in the engine and let it answer what llama.cpp will be asked."""
-    rows = [row for row in job.rows if all(isinstance(part, Text) for m in row.messages for part in m.content)]
+    name = job.adapter.name
+    mine = [row for row in job.rows if name in row.adapters]
+    rows = [row for row in mine if all(isinstance(part, Text) for m in row.messages for part in m.content)]
     asked = [row for row in rows if row.question][:PROMPTS]
     with job.open() as model:
         prompts = [model.render(row.question or ()) for row in asked]
         texts = [*prompts, *tokenizer.comparable(TEXTS)]
         ids = [model.encode(text) for text in texts]
         sequences = _sequences(model, rows, ids[len(prompts) :], len(tokenizer.tokens))
-        logits = np.concatenate([np.asarray(model.logits(each), np.float32) for each in sequences])
+        logits = np.concatenate([np.asarray(model.logits(each, name), np.float32) for each in sequences])
         first = asked[:ANSWERS]
         most = max((len(model.encode(row.answer or "")) + 4 for row in first), default=0)
         most = min(most, ANSWER_TOKENS)
-        answers = list(model.generate([row.question or () for row in first], Sampling(max_tokens=most)))
+        answers = list(model.generate([row.question or () for row in first], Sampling(max_tokens=most), name))
     chats = [[_plain(message) for message in _with_system(row, job.system_prompt)] for row in asked[:CHATS]]
     questions = Questions(texts, sequences, [(each, most) for each in ids[: len(first)]], chats)
     rough = not (logits.view(np.uint32) & 0x1FFF).any()

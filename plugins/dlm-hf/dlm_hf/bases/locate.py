@@ -63,7 +63,7 @@ def _hub_folder(base: BaseModel, fetch: bool) -> Path:
     repo, revision = _repo_and_revision(base)
     if not fetch:
         raise BaseMissingError(
-            f"the base model {base.key} ({repo}) is not on this machine", "fetch it where there is a network"
+            f"the base model {base.key} ({repo}) is not on this machine", f"fetch it: dlm bases --fetch {base.key}"
         )
     from .fetch import download
 
