@@ -1,0 +1,120 @@
+"""The null trainer: counts which word follows which and remembers the answers, with everything a real one does."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...api import (
+    AdapterSettings,
+    BaseModel,
+    Document,
+    InterruptedRunError,
+    Media,
+    Problem,
+    Row,
+    Trainer,
+    TrainJob,
+    TrainResult,
+)
+from . import memory
+from .words import Wording
+
+if TYPE_CHECKING:
+    from ...plugins import Plugins
+
+#: Counts that one pass over a word adds, for each unit of the learning rate.
+STRENGTH = 1e5
+
+
+class NullTrainer(Trainer):
+    """Stands in for the phase `sft`: text is learned whole, chats by their answers."""
+
+    phase = "sft"
+    consumes = frozenset({"text", "chat"})
+
+    def __init__(self, plugins: Plugins) -> None:
+        self.plugins = plugins
+
+    def wanted(self, doc: Document, rows: Sequence[Row]) -> bool:
+        return any(row.kind in self.consumes for row in rows)
+
+    def problems(self, doc: Document, rows: Sequence[Row], base: BaseModel) -> Iterable[Problem]:
+        for row in rows:
+            parts = [part for message in row.messages for part in message.content]
+            for kind in sorted({part.kind for part in parts if isinstance(part, Media)} - base.accepts.keys()):
+                can = [key for key, other in self.plugins.base_models.items() if kind in other.accepts]
+                hint = f"bases that can: {', '.join(can) or 'none here'}"
+                yield Problem(row.span, f"the base {base.key} takes no {kind}", hint)
+
+    def train(self, job: TrainJob) -> TrainResult:
+        wording = Wording(self.plugins, job.base.model.accepts)
+        metrics: dict[str, float] = {}
+        for name, settings in job.adapters.items():
+            found = _train_one(job, wording, name, settings)
+            metrics |= found if len(job.adapters) == 1 else {f"{name}/{key}": value for key, value in found.items()}
+        return TrainResult(job.out, metrics)
+
+
+def _train_one(job: TrainJob, wording: Wording, name: str, settings: AdapterSettings) -> dict[str, float]:
+    """One adapter, epoch by epoch.  Raises InterruptedRunError after a whole step, its checkpoint saved."""
+    rows = [row for row in job.rows if name in row.adapters]
+    examples = [wording.read(row, job.system_prompt)[: job.settings.sequence_len] for row in rows]
+    learned, step = _start(job, name)
+    a_epoch = max(1, math.ceil(len(rows) / job.batch.rows))
+    steps, started = a_epoch * job.settings.num_epochs, time.monotonic()
+    job.control.emit(
+        "phase",
+        adapter=name,
+        rows=len(rows),
+        validation=sum(name in row.adapters for row in job.validation),
+        steps=steps,
+        epochs=job.settings.num_epochs,
+        tokens=sum(map(len, examples)),
+        labelled=sum(there for words in examples for _, there in words),
+        trainable=len(learned.pairs),
+    )
+    loss = 0.0
+    while step < steps:
+        first = step % a_epoch * job.batch.rows
+        batch = slice(first, first + job.batch.rows)
+        losses = [one for words in examples[batch] for one in learned.losses(words)]
+        loss = sum(losses) / len(losses) if losses else 0.0
+        for row, words in zip(rows[batch], examples[batch], strict=True):
+            learned.learn(words, settings.learning_rate * STRENGTH)
+            if row.question is not None:
+                key = memory.question_key(wording.render(row.question, None, True))
+                learned.answers[key] = row.answer or ""
+        step += 1
+        tokens, seconds = sum(map(len, examples[batch])), time.monotonic() - started
+        where = {"adapter": name, "step": step, "epoch": math.ceil(step / a_epoch)}
+        rate = settings.learning_rate
+        job.control.emit("step", **where, steps=steps, loss=loss, learning_rate=rate, tokens=tokens, seconds=seconds)
+        if step % a_epoch == 0:
+            job.control.emit("eval", **where, epochs=job.settings.num_epochs, loss=loss)
+        if step < steps and job.control.stop_requested():
+            _save_checkpoint(job, name, learned, step)
+            raise InterruptedRunError(f"stopped after step {step}", step=step)
+    memory.save(learned, job.out / name, job.base.model.key)
+    end = {"epoch": job.settings.num_epochs, "steps": steps, "seconds": time.monotonic() - started}
+    job.control.emit("phase_end", adapter=name, loss=loss, **end)
+    return {"loss": loss}
+
+
+def _start(job: TrainJob, name: str) -> tuple[memory.Memory, int]:
+    """What is known before the first step, and the number of steps already done."""
+    kept = sorted(job.work.glob(f"{name}-*"))
+    if job.resume and kept:
+        return memory.load(kept[-1]), int(kept[-1].name.rpartition("-")[2])
+    if job.start is not None and (job.start / name).is_dir():
+        return memory.load(job.start / name), 0
+    return memory.Memory(), 0
+
+
+def _save_checkpoint(job: TrainJob, name: str, learned: memory.Memory, step: int) -> None:
+    folder: Path = job.work / f"{name}-{step:06d}"
+    memory.save(learned, folder, job.base.model.key)
+    job.control.emit("checkpoint", adapter=name, step=step, path=str(folder))
