@@ -30,15 +30,25 @@ def base_from_name(name: str, plugins: Plugins, folder: Path) -> BaseModel:
         repo, _, revision = name[3:].partition("@")
         return BaseModel(name, f"hub:{repo}", revision)
     if name.startswith((".", "/", "~")):
-        path = (folder / Path(name).expanduser()).resolve()
-        if not path.is_dir():
-            raise BaseMissingError(f"the base model folder {path} does not exist", "point `base_model` at a folder")
-        return BaseModel(name, str(path))
+        return BaseModel(name, str(_find_folder(folder, name)))
     if hint := plugins.hint("base model", name):
         raise PluginMissingError(f"no base model {name!r}", hint.text)
     close = closest(name, plugins.base_models)
     text = f"did you mean `{close}`?" if close else "`dlm bases` lists the known ones"
     raise UsageError(f"no base model {name!r}", text)
+
+
+def _find_folder(start: Path, name: str) -> Path:
+    hint = "point `base_model` at a folder"
+    try:
+        path = (start / Path(name).expanduser()).resolve()
+        if path.is_dir():
+            return path
+    except (OSError, RuntimeError, ValueError) as error:
+        # RuntimeError is what `~` of an unknown user and, before Python 3.13, a circle of links give.
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BaseMissingError(f"the base model folder {name} cannot be used: {reason}", hint) from error
+    raise BaseMissingError(f"the base model folder {path} does not exist", hint)
 
 
 def find_engine(base: BaseModel, plugins: Plugins) -> Engine:
