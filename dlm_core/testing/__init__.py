@@ -9,16 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .conformance import complaints, conformance
     from .desk import Desk, Result
     from .light import assert_light
+    from .suite import complaints, conformance
 
 _HOME = {
     "Desk": "desk",
     "Result": "desk",
     "assert_light": "light",
-    "complaints": "conformance",
-    "conformance": "conformance",
+    "complaints": "suite",
+    "conformance": "suite",
 }
 
 __all__ = ["Desk", "Result", "assert_light", "complaints", "conformance"]

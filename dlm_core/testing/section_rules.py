@@ -35,11 +35,11 @@ def rows_are_sound(subject: Subject) -> Iterator[str]:
         if not bodies:
             yield f'section type {name}: give an example: conformance(…, examples={{"{name}": "::{name}::\\n…"}})'
         for body in bodies:
-            yield from _example_complaints(name, body, subject)
+            yield from _example_complaints(name, body, kind, subject)
         yield from _odd_complaints(name, kind, subject)
 
 
-def _example_complaints(name: str, body: str, subject: Subject) -> Iterator[str]:
+def _example_complaints(name: str, body: str, kind: SectionType, subject: Subject) -> Iterator[str]:
     from ..api import DocumentError
 
     try:
@@ -51,24 +51,24 @@ def _example_complaints(name: str, body: str, subject: Subject) -> Iterator[str]
     if not sections:
         yield f"section type {name}: its example holds no such section"
     for section in sections:
-        yield from (f"section type {name}: {why}" for why in _row_complaints(section, document, subject))
+        yield from (f"section type {name}: {why}" for why in _row_complaints(section, document, kind))
 
 
-def _row_complaints(section: Section, document: Document, subject: Subject) -> Iterator[str]:
-    from ..api import DocumentError, Row
-    from ..document import build_rows
+def _row_complaints(section: Section, document: Document, kind: SectionType) -> Iterator[str]:
+    from ..api import Problem, Row
 
     try:
-        rows = build_rows(document, [section], subject.plugins)
-        again = build_rows(document, [section], subject.plugins)
-    except DocumentError as error:
-        yield f"its example is refused: {error}"
+        found, again = list(kind.rows(section, document)), list(kind.rows(section, document))
+    except Exception as error:
+        yield f"its example raised {error!r}"
         return
+    yield from (f"its example is refused: {one.message}" for one in found if isinstance(one, Problem))
+    if wrong := [one for one in found if not isinstance(one, Row | Problem)]:
+        yield f"rows() must yield Row and Problem, not {wrong[0]!r}"
+    rows = [one for one in found if isinstance(one, Row)]
     if not rows:
         yield "its example gives no row"
-    if [row.key for row in rows] != [row.key for row in again]:
-        yield "the same section gives other rows the second time"
-    for row in rows:
+    for row, other in zip(rows, again, strict=False):
         yield from _data_complaints(row)
         try:
             travelled = Row.from_json(json.loads(json.dumps(row.to_json())))
@@ -77,6 +77,8 @@ def _row_complaints(section: Section, document: Document, subject: Subject) -> I
             continue
         if travelled.key != row.key:
             yield "a row is another one after a trip through JSON"
+        if not isinstance(other, Row) or other.key != row.key:
+            yield "the same section gives other rows the second time"
 
 
 def _data_complaints(row: Any) -> Iterator[str]:

@@ -30,7 +30,7 @@ On a rock.
 
 @dataclass(frozen=True)
 class Subject:
-    """A plugin with core and the null plugin around it; see `conformance` for the last two fields."""
+    """A plugin with core alone around it; see `conformance` for the last two fields."""
 
     name: str
     module: ModuleType
@@ -63,11 +63,8 @@ def load_subject(
 
 @cache
 def _loaded(name: str) -> tuple[ModuleType, Plugins, Plugin]:
-    from .null import plugin as null
-
     module = import_module(name)
     plugins = Plugins.load(group="dlm-told-by-hand")
-    plugins.register(null, "null")
     with suppress(Exception):  # what is wrong with it is kept in its record
         plugins.register(module, name)
     plugins.registries()
