@@ -34,7 +34,10 @@ class BaseModel:
 
 @dataclass(frozen=True, slots=True)
 class BaseShape:
-    """What an engine reads from a base's files without loading a weight.  Sizes are in elements."""
+    """What an engine reads from a base's files without loading a weight.  Sizes are in elements.
+
+    `plain_head` is False when the logits are more than a linear map of the last hidden states (a soft cap, a scale).
+    """
 
     family: str
     parameters: int
@@ -46,6 +49,7 @@ class BaseShape:
     heads: int
     kv_heads: int
     bytes_per_weight: int
+    plain_head: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..api import Hardware
@@ -16,28 +17,61 @@ def read_hardware() -> Hardware:
     return _nvidia() or _apple() or _processor()
 
 
-def read_processor() -> Hardware:
-    """The processor and main memory, whatever accelerators there are."""
-    return _processor()
-
-
 def _nvidia() -> Hardware | None:
-    if os.environ.get("CUDA_VISIBLE_DEVICES") == "" or shutil.which("nvidia-smi") is None:
+    query = "--query-gpu=index,uuid,name,memory.total,memory.free,compute_cap"
+    if shutil.which("nvidia-smi") is None or not _torch_has_cuda():
         return None
-    query = "--query-gpu=name,memory.total,memory.free,compute_cap"
     try:
         done = subprocess.run(
             ["nvidia-smi", query, "--format=csv,noheader,nounits"], capture_output=True, text=True, timeout=10
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    rows = [line.split(", ") for line in done.stdout.splitlines() if line.count(", ") == 3]
-    if done.returncode or not rows:
+    rows = [line.split(", ") for line in done.stdout.splitlines() if line.count(", ") == 5]
+    visible = _visible(rows, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    if done.returncode or not visible:
         return None
-    name, total, free, capability = rows[0]
-    mebi = 1 << 20
-    ampere_or_later = float(capability) >= 8.0
-    return Hardware("cuda", name, _cores(), int(total) * mebi, int(free) * mebi, ampere_or_later, len(rows))
+    _, _, name, total, free, capability = visible[0]
+    major = capability.partition(".")[0]
+    ampere_or_later = major.isdigit() and int(major) >= 8
+    memory, available = _memory()
+    # A chip that shares the processor's memory has no number of its own.
+    return Hardware(
+        "cuda", name, _cores(), _bytes(total) or memory, _bytes(free) or available, ampere_or_later, len(visible)
+    )
+
+
+def _visible(rows: list[list[str]], chosen: str | None) -> list[list[str]]:
+    """The GPUs that a program sees, first the one it uses: CUDA reads its list up to the first entry that is none."""
+    if chosen is None:
+        return rows
+    found = []
+    for entry in chosen.split(","):
+        entry = entry.strip()
+        if entry.startswith("MIG-"):
+            # A slice of a GPU: which one cannot be told from here, and its memory is less than the GPU's.
+            return rows[:1]
+        match = [row for row in rows if entry in (row[0], row[1]) or (entry[:4] == "GPU-" and row[1].startswith(entry))]
+        if len(match) != 1 or match[0] in found:
+            break
+        found += match
+    return found
+
+
+def _bytes(mebibytes: str) -> int:
+    return int(mebibytes) << 20 if mebibytes.isdigit() else 0
+
+
+def _torch_has_cuda() -> bool:
+    """False when the installed torch was built for processors alone, so that no GPU here is of use.
+
+    Core knows torch by name only here, and reads no more than the version of its distribution: without this the plan
+    would be made for a GPU that training then cannot reach.
+    """
+    try:
+        return not version("torch").endswith("+cpu")
+    except PackageNotFoundError:
+        return True
 
 
 def _apple() -> Hardware | None:

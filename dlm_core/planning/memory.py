@@ -17,6 +17,9 @@ RUNTIME_BYTES = 400 << 20
 STARTUP_SECONDS = 8.0
 STEP_SECONDS = 0.02
 
+#: Rows of logits that training holds at a time.
+LOGIT_ROWS = 256
+
 
 def adapter_parameters(shape: BaseShape, settings: AdapterSettings) -> int:
     """LoRA weights on all linear layers of the blocks: r·(in + out) for each (Hu et al. 2021, §4.1)."""
@@ -39,7 +42,9 @@ def adapter_parameters(shape: BaseShape, settings: AdapterSettings) -> int:
 def memory_parts(
     shape: BaseShape, adapters: Mapping[str, AdapterSettings], precision: Precision, tokens: int, labelled: int
 ) -> dict[str, int]:
-    """Peak memory by part for a forward and backward pass over `tokens` positions, `labelled` of them projected.
+    """Peak memory by part for a forward and backward pass over `tokens` positions, `labelled` of them with a label.
+
+    Labelled positions are projected LOGIT_ROWS at a time; a head that is more than a projection takes all positions.
 
     Activations kept for the backward pass of a Llama block come to about 18·hidden + 7·intermediate elements a
     token (saved tensors counted on a 30-layer, hidden-576 model: 1.25 MB a token in 2 bytes).
@@ -47,13 +52,14 @@ def memory_parts(
     size = BYTES[precision.dtype]
     weights = shape.parameters * (size if precision.quant == "none" else QUANT_BITS[precision.quant] / 8)
     trained = max((adapter_parameters(shape, settings) for settings in adapters.values()), default=0)
+    logit_rows = min(labelled, LOGIT_ROWS) if shape.plain_head else tokens
     activations = tokens * shape.layers * (18 * shape.hidden + 7 * shape.intermediate) * size
     return {
         "runtime": RUNTIME_BYTES,
         "weights": int(weights),
         "adapter and optimizer": trained * 16,  # weight, gradient and two moments, 4 bytes each
         "activations": int(activations),
-        "logits": labelled * shape.vocabulary * 4 * 3,  # logits, log-probabilities and their gradient
+        "logits": logit_rows * shape.vocabulary * 4 * 3,  # logits, log-probabilities and their gradient
     }
 
 

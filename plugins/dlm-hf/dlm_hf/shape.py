@@ -25,6 +25,9 @@ _NAMES = {
     "kv_heads": ("num_key_value_heads",),
 }
 
+# What makes logits more than the projection of the last hidden states: Gemma's cap, Cohere's and Granite's scale.
+_ON_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
+
 
 class TensorInfo(NamedTuple):
     """A tensor in a safetensors file: where its bytes start, counted from the start of the file, and how many."""
@@ -63,6 +66,7 @@ def read_shape(folder: Path) -> BaseShape:
         heads=sizes["heads"],
         kv_heads=sizes["kv_heads"] or sizes["heads"],
         bytes_per_weight=max(1, round(sum(info.size for info in tensors) / max(1, parameters))),
+        plain_head=all(text.get(name) in (None, 1) for name in _ON_LOGITS),
     )
 
 

@@ -217,6 +217,16 @@ def test_other_families_have_a_shape(tmp_path: Path, family) -> None:  # type: i
     assert (shape.family, shape.bytes_per_weight) == (family, 2)
 
 
+def test_a_head_that_scales_or_caps_its_logits_is_known(copy: Path) -> None:
+    assert read_shape(copy).plain_head
+    config = json.loads((copy / "config.json").read_text())
+    for extra in ({"final_logit_softcapping": 30.0}, {"logit_scale": 0.0625}, {"logits_scaling": 8}):
+        (copy / "config.json").write_text(json.dumps({**config, **extra}))
+        assert not read_shape(copy).plain_head
+    (copy / "config.json").write_text(json.dumps({**config, "final_logit_softcapping": None, "logits_scaling": 1.0}))
+    assert read_shape(copy).plain_head
+
+
 def test_fetching_takes_only_what_is_needed() -> None:
     from huggingface_hub.utils import filter_repo_objects
 
