@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .document import Document, Marker, Problem, Section, Span
     from .errors import (
         BaseMissingError,
+        DivergedError,
         DlmError,
         DocumentError,
         DoesNotFitError,
@@ -52,6 +53,7 @@ _MODULES = {
     ),
     "errors": (
         "BaseMissingError",
+        "DivergedError",
         "DlmError",
         "DocumentError",
         "DoesNotFitError",
@@ -127,6 +129,7 @@ __all__ = [
     "Command",
     "ConfigBlock",
     "Control",
+    "DivergedError",
     "DlmError",
     "Document",
     "DocumentError",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +23,10 @@ class DlmError(Exception):
 
 class RunFailedError(DlmError):
     """A job started and did not finish: NaN, a full disk, a trainer's own failure."""
+
+
+class DivergedError(RunFailedError):
+    """A loss or gradient became NaN or infinite: going on from the last checkpoint would only repeat it."""
 
 
 class UsageError(DlmError):
@@ -70,9 +74,13 @@ class ExportFailedError(DlmError):
 
 
 class NotLearnedError(DlmError):
-    """Training finished, but the exam says the document was not learned."""
+    """Training finished, but the exam says the document was not learned; `exam` is that exam."""
 
     exit_code = 8
+
+    def __init__(self, message: str, hint: str | None = None, *, exam: Any = None) -> None:
+        super().__init__(message, hint)
+        self.exam = exam
 
 
 class InterruptedRunError(DlmError):

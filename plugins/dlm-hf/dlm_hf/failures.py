@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from dlm_core.api import DoesNotFitError, RunFailedError
+from dlm_core.api import DivergedError, DoesNotFitError
 
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
 
@@ -25,10 +25,10 @@ def memory_explained(rows: int, tokens: int) -> Iterator[None]:
         ) from error
 
 
-def not_finite(what: str, lines: Sequence[int]) -> RunFailedError:
+def not_finite(what: str, lines: Sequence[int]) -> DivergedError:
     """The error for a loss or gradient that is NaN or infinite, with the document lines of the rows behind it."""
     listed = ", ".join(str(line) for line in sorted(set(lines)))
-    return RunFailedError(
+    return DivergedError(
         f"the {what} became NaN or infinite on the rows of line{'s' if len(set(lines)) > 1 else ''} {listed}",
         "lower training.learning_rate, or set training.precision: fp32; no version was made",
     )
