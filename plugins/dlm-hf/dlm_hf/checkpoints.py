@@ -70,7 +70,12 @@ def refuse_other(state: Mapping[str, Any], fingerprint: Mapping[str, str]) -> No
 
 @contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
-    """A folder to write into that appears as `target`, files and folder synced, when the block ends without error."""
+    """A folder to write into that appears as `target`, files and folder synced, when the block ends without error.
+
+    Raises RunFailedError when the disk does not take it; `target` is then as it was before.
+    """
+    from safetensors import SafetensorError  # what save_file raises for a full disk is no OSError
+
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{os.getpid()}.part")
     shutil.rmtree(draft, ignore_errors=True)
@@ -83,10 +88,26 @@ def whole_folder(target: Path) -> Iterator[Path]:
             shutil.rmtree(target)
         draft.rename(target)
         _sync(target.parent)
-    except OSError as error:
-        raise RunFailedError(f"{target} could not be written: {error}", "free some space on that disk") from error
+    except (OSError, SafetensorError) as error:
+        raise _unwritten(target, error) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy an adapter's folder over `target`.  Raises RunFailedError, leaving no `target`, when the disk is full."""
+    try:
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    except OSError as error:
+        shutil.rmtree(target, ignore_errors=True)
+        raise _unwritten(target, error) from error
+
+
+def _unwritten(target: Path, error: Exception) -> RunFailedError:
+    return RunFailedError(
+        f"{target} could not be written: {error}",
+        "make room on that disk, then run the same command again with --resume: the last whole checkpoint is kept",
+    )
 
 
 def _sync(path: Path) -> None:

@@ -68,8 +68,8 @@ class Progress:
 def fit(job: TrainJob, task: Task) -> Mapping[str, float]:
     """Train `task.model` in place and leave its best state in it; the result is its losses and counts.
 
-    Raises InterruptedRunError after saving a checkpoint when the job is asked to stop, RunFailedError for a loss that
-    is not finite, DoesNotFitError when memory runs out.
+    Raises InterruptedRunError after saving a checkpoint when the job is asked to stop, DivergedError for a loss that
+    is not finite, DoesNotFitError when memory runs out, RunFailedError when a checkpoint cannot be written.
     """
     lengths = [len(one.ids) for one in task.examples]
     epochs = [epoch_steps(lengths, job.batch, job.settings.seed, epoch) for epoch in range(job.settings.num_epochs)]
@@ -88,9 +88,9 @@ def fit(job: TrainJob, task: Task) -> Mapping[str, float]:
                 continue
             started = time.monotonic()
             rate = optim.learning_rate(progress.step, steps, task.learning_rate, job.settings)
-            _take_step(task, step, optimizer, rate, progress)
+            norm = _take_step(task, step, optimizer, rate, progress)
             progress.seconds += time.monotonic() - started
-            _tell_step(job, task, progress, step, steps, number, rate)
+            _tell_step(job, task, progress, step, steps, epoch=number + 1, learning_rate=rate, grad_norm=norm)
             if place == len(epoch) - 1:
                 _end_epoch(job, task, number, progress)
             stop = job.control.stop_requested() and progress.step < steps
@@ -129,8 +129,11 @@ def _backward(task: Task, rows: Sequence[int], divisor: int) -> torch.Tensor:
     return loss.detach()
 
 
-def _take_step(task: Task, step: Step, optimizer: torch.optim.Optimizer, rate: float, progress: Progress) -> None:
-    """One optimizer step.  Each token counts the same, however the step is divided into micro batches."""
+def _take_step(task: Task, step: Step, optimizer: torch.optim.Optimizer, rate: float, progress: Progress) -> float:
+    """One optimizer step; the result is the gradient's norm before it is clipped.
+
+    Each token counts the same, however the step is divided into micro batches.
+    """
     rows = [row for micro in step for row in micro]
     tokens = sum(task.examples[row].labelled for row in rows)
     total = sum(float(_backward(task, micro, tokens)) for micro in step)
@@ -146,6 +149,7 @@ def _take_step(task: Task, step: Step, optimizer: torch.optim.Optimizer, rate: f
     progress.loss_sum += total
     progress.tokens += tokens
     progress.last = total / tokens
+    return norm
 
 
 def _end_epoch(job: TrainJob, task: Task, number: int, progress: Progress) -> None:
@@ -205,17 +209,16 @@ def _tell_start(job: TrainJob, task: Task, steps: int) -> None:
     )
 
 
-def _tell_step(job: TrainJob, task: Task, progress: Progress, step: Step, steps: int, epoch: int, rate: float) -> None:
+def _tell_step(job: TrainJob, task: Task, progress: Progress, step: Step, steps: int, **more: float) -> None:
     job.control.emit(
         "step",
         adapter=task.name,
         step=progress.step,
         steps=steps,
-        epoch=epoch + 1,
         loss=progress.last,
-        learning_rate=rate,
         tokens=sum(len(task.examples[row].ids) for micro in step for row in micro),
         seconds=progress.seconds,
+        **more,
     )
 
 

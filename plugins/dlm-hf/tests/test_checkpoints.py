@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -26,7 +27,7 @@ from dlm_hf.sft import train
 from dlm_hf.testing import make_job, make_small_base
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from dlm_core.api import TrainJob
@@ -211,3 +212,31 @@ def test_settings_of_training_are_read(base: Path, tmp_path: Path) -> None:
     assert rates == [learning_rate(step, STEPS, 5e-3, settings) for step in range(STEPS)]
     assert rates[0] < rates[1] < rates[2] == 5e-3
     assert rates[2:] == sorted(rates[2:], reverse=True)
+
+
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """No file can grow beyond `size` bytes: writing fails as on a full disk, in Python and in Rust."""
+    import resource
+
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(base: Path, tmp_path: Path, uninterrupted: Any) -> None:
+    job = job_in(base, tmp_path, control=Control(stop_requested=stop_after(3)))
+    with pytest.raises(InterruptedRunError):
+        train(job)
+    (kept,) = (tmp_path / "work").iterdir()
+    before = {path.name: path.read_bytes() for path in kept.iterdir()}
+    with files_up_to(4096), pytest.raises(RunFailedError, match="could not be written") as caught:
+        train(replace(job, resume=True, control=Control()), checkpoint_every=0.0)
+    assert "--resume" in (caught.value.hint or "")
+    assert list((tmp_path / "work").iterdir()) == [kept]
+    assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
+    train(replace(job, resume=True, control=Control()))
+    assert adapter_bytes(tmp_path) == uninterrupted[0]
