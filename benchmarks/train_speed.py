@@ -123,8 +123,7 @@ def ours(options: argparse.Namespace) -> dict[str, float]:
     prepare()
     from dlm_core.api import AdapterSettings, Batch, Control, TrainingSettings
     from dlm_hf import loop, lora
-    from dlm_hf.loss import summed_loss
-    from dlm_hf.projection import plain_head
+    from dlm_hf.loss import plain_head, summed_loss
     from dlm_hf.testing import make_job
 
     rows, model, place = rows_of(options), model_of(options), Path(options.place)

@@ -156,21 +156,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
     return value.value if isinstance(value, Enum) else value
-
-
-def fit_embeddings(model: Any, vocabulary_size: int) -> bool:
-    """Give every token id of the tokenizer a row in the embeddings; new rows are the mean of the old ones.
-
-    Returns whether rows were added.  They are not trained, so every run and engine gets the same ones.
-    """
-    import torch
-
-    before = model.get_input_embeddings().weight.shape[0]
-    if vocabulary_size <= before:
-        return False
-    model.resize_token_embeddings(vocabulary_size, mean_resizing=False)
-    with torch.no_grad():
-        for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
-            if layer is not None and layer.weight.shape[0] == vocabulary_size:
-                layer.weight[before:] = layer.weight[:before].mean(0, dtype=torch.float32).to(layer.weight.dtype)
-    return True

@@ -1,4 +1,4 @@
-"""The loss of a micro batch, with only the positions that have a label projected onto the vocabulary.
+"""The losses of a micro batch, with only the positions that have a label projected onto the vocabulary.
 
 The projection is most of a small model's work: a prompt's and a pad's share of it is saved.  Models whose head is
 more than a linear layer (a soft cap, a scale) go through their own forward pass.
@@ -12,17 +12,37 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's standard name
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from .batches import MicroBatch
 
 # Rows of logits alive at a time.  Faster than one big matrix on CPU, and bounded in memory everywhere.
 _CHUNK = 256
 
 
+def plain_head(model: PreTrainedModel) -> torch.nn.Module | None:
+    """The model's output projection, or None when its logits are more than that projection.
+
+    Some families scale or cap their logits.  Instead of a list of names, the model is asked: two tokens go through
+    the whole model and through body and head, and the results must agree.
+    """
+    head = model.get_output_embeddings()
+    body = getattr(model, model.base_model_prefix, None)
+    if head is None or body is None or body is model:
+        return None
+    ids = torch.tensor([[1, 2]], device=model.device)
+    with torch.no_grad():
+        whole = model(input_ids=ids, use_cache=False).logits
+        parts = head(body(input_ids=ids, use_cache=False).last_hidden_state)
+    same: bool = torch.equal(whole, parts.to(whole.dtype))
+    return head if same else None
+
+
 def summed_loss(model: Any, batch: MicroBatch, plain_head: bool) -> torch.Tensor:
     """The cross entropy in nats, summed over the labelled positions; a float32 scalar with a gradient.
 
     `model` is the transformers model itself, with or without adapters inside.  `plain_head` says that its logits are
-    its decoder's last hidden states times its head, as `projection.plain_head` finds out.
+    its decoder's last hidden states times its head, as the function `plain_head` finds out.
     """
     states = labelled_states(model, batch, plain_head)
     if not plain_head:
@@ -38,6 +58,14 @@ def summed_loss(model: Any, batch: MicroBatch, plain_head: bool) -> torch.Tensor
         reduction="sum",
         options=torch.nn.LinearCrossEntropyOptions(chunking_method=None, batch_chunk_size=_CHUNK),
     ).float()
+
+
+def label_losses(model: Any, batch: MicroBatch, plain_head: bool) -> torch.Tensor:
+    """The cross entropy in nats of each labelled position, float32, in the order of `batch.positions`."""
+    states = labelled_states(model, batch, plain_head)
+    head = model.get_output_embeddings() if plain_head else torch.nn.Identity()
+    parts = zip(torch.split(states, _CHUNK), torch.split(batch.targets, _CHUNK), strict=True)
+    return torch.cat([F.cross_entropy(head(part).float(), wanted, reduction="none") for part, wanted in parts])
 
 
 def labelled_states(model: Any, batch: MicroBatch, plain_head: bool) -> torch.Tensor:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from dlm_core.api import LocatedBase, Message, OpenModel, Precision, Row, RunFailedError, Sampling, Score
 
 from .adapters import active, adapter_folders, attach, detach
+from .embeddings import fit_embeddings
 from .loading import load_model, release_model
-from .lora import fit_embeddings
 from .tokens import Coder, Example, examples, load_coder
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from torch import Tensor, nn
 
 _WINDOW = 64  # prompts or rows sorted by length at a time; results still come in order
 _SCORED_LENGTH = 2048  # tokens; longer texts are scored in pieces
@@ -90,10 +89,10 @@ class HfOpenModel(OpenModel):
         release_model(self.model)
 
     @cached_property
-    def _head(self) -> nn.Module | None:
-        from .projection import plain_head
+    def _has_plain_head(self) -> bool:
+        from .loss import plain_head
 
-        return plain_head(self.model)
+        return plain_head(self.model) is not None
 
     def _ask(self, prompt: Sequence[Message]) -> list[int]:
         ids = self.coder.encode(self.render(prompt))
@@ -122,16 +121,17 @@ class HfOpenModel(OpenModel):
         """The summed loss of each example, computed in batches of similar length."""
         import torch
 
+        from .batches import collate
         from .generation import batches
-        from .projection import label_losses
+        from .loss import label_losses
 
         losses = [0.0] * len(found)
         for batch in batches([len(one.ids) for one in found], rows=16, tokens=8192):
-            ids, learned = _right_padded([found[place] for place in batch], self.coder.pad_id)
+            rows = collate([found[place] for place in batch], self.coder.pad_id)
             with torch.no_grad():
-                on = self.model.device
-                each = label_losses(self.model, self._head, ids.to(on), learned.to(on)).double().cpu()
-            sums = torch.zeros(len(batch), dtype=torch.float64).index_add_(0, learned.nonzero()[:, 0], each)
+                each = label_losses(self.model, rows.to(self.model.device), self._has_plain_head).double().cpu()
+            whose = rows.positions // rows.ids.shape[1]
+            sums = torch.zeros(len(batch), dtype=torch.float64).index_add_(0, whose, each)
             for place, total in zip(batch, sums.tolist(), strict=True):
                 losses[place] = total
         return losses
@@ -152,16 +152,3 @@ def pieces(coder: Coder, tokens: Iterator[int]) -> Iterator[str]:
             shown = len(text)
     if len(text) > shown:
         yield text[shown:]
-
-
-def _right_padded(found: Sequence[Example], pad_id: int) -> tuple[Tensor, Tensor]:
-    """Ids, and where they are learned, both of shape (examples, longest)."""
-    import torch
-
-    longest = max(len(one.ids) for one in found)
-    ids = torch.full((len(found), longest), pad_id)
-    learned = torch.zeros(len(found), longest, dtype=torch.bool)
-    for row, one in enumerate(found):
-        ids[row, : len(one.ids)] = torch.tensor(one.ids)
-        learned[row, : len(one.ids)] = torch.tensor(one.learned)
-    return ids, learned

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from typing import TYPE_CHECKING, Any
 
 from dlm_core.api import RunFailedError, TrainResult
 
 from .imports import prepare
+from .trainers import no_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,26 +26,34 @@ def train(job: TrainJob, checkpoint_every: float = 60.0) -> TrainResult:
     """Train each adapter of the job on its rows, one after the other, and leave them in `job.out`.
 
     The base is loaded once.  Adapters do not influence each other: each starts from the job's seed.
+    What is wrong with any of them is found before the first one trains.
     `checkpoint_every` is in seconds.  Raises RunFailedError, DoesNotFitError, or InterruptedRunError after saving
     a checkpoint in `job.work`.
     """
     _check(job)
     prepare()
     from .loading import load_model, release_model
+    from .lora import targets
     from .tokens import load_coder
 
     if not job.resume:
         _forget(job)
     coder = load_coder(job.base.folder)
     learned = {name: _examples(job, coder, name, job.rows) for name in job.adapters}
-    model = None
+    measured = {name: _examples(job, coder, name, job.validation) for name in job.adapters}
+    _refuse_untaught(job, learned)
+    finished = {name: _finished(job, name) for name in job.adapters}
+    todo = [name for name, examples in learned.items() if examples and finished[name] is None]
+    model = load_model(job.base, job.precision) if todo else None
     metrics: dict[str, float] = {}
     try:
+        for name in todo:
+            targets(model, job.adapters[name].target_modules)
         for name, examples in learned.items():
-            if (done := _finished(job, name)) is None:
-                if examples:
-                    model = model or load_model(job.base, job.precision)
-                done = _train_one(job, coder, model, name, examples, checkpoint_every)
+            if (done := finished[name]) is None and not examples:
+                done = _carry_over(job, name)
+            elif done is None:
+                done = _train_one(job, coder, model, name, examples, measured[name], checkpoint_every)
             metrics |= done if len(job.adapters) == 1 else {f"{name}/{key}": value for key, value in done.items()}
     finally:
         if model is not None:
@@ -54,29 +62,33 @@ def train(job: TrainJob, checkpoint_every: float = 60.0) -> TrainResult:
 
 
 def _train_one(
-    job: TrainJob, coder: Coder, model: Any, name: str, examples: Sequence[Example], checkpoint_every: float
+    job: TrainJob,
+    coder: Coder,
+    model: Any,
+    name: str,
+    examples: Sequence[Example],
+    validation: Sequence[Example],
+    checkpoint_every: float,
 ) -> Mapping[str, float]:
-    """Train one adapter and save it; one without rows is taken over from the phase or version before."""
-    start = job.start / name if job.start is not None and (job.start / name).is_dir() else None
-    if not examples:
-        return _carry_over(job, name, start)
+    """Train one adapter and save it."""
     import torch
 
     from . import checkpoints, loop, lora
-    from .projection import plain_head
+    from .embeddings import fit_embeddings
+    from .loss import plain_head
 
-    lora.fit_embeddings(model, coder.vocabulary_size)
+    fit_embeddings(model, coder.vocabulary_size)
     is_plain = plain_head(model) is not None
     torch.manual_seed(job.settings.seed)  # before the adapter exists: its first matrices are random
     adapted = lora.attach(model, job.adapters[name], job.base.model.key)
     try:
-        if start is not None:
+        if (start := _start(job, name)) is not None:
             lora.warm_start(adapted, start)
         task = loop.Task(
             name=name,
             model=adapted,
             examples=examples,
-            validation=_examples(job, coder, name, job.validation),
+            validation=validation,
             pad_id=coder.pad_id,
             loss=lambda batch: _loss(model, batch, is_plain, job.precision.dtype),
             learning_rate=job.adapters[name].learning_rate,
@@ -90,7 +102,7 @@ def _train_one(
         checkpoints.remove(job.work, task.prefix)
     finally:
         lora.detach(adapted)
-    shutil.copytree(job.work / f"finished-{name}" / "adapter", job.out / name, dirs_exist_ok=True)
+    checkpoints.copy_folder(job.work / f"finished-{name}" / "adapter", job.out / name)
     return metrics
 
 
@@ -131,26 +143,36 @@ def _check(job: TrainJob) -> None:
         )
 
 
-def _carry_over(job: TrainJob, name: str, start: Path | None) -> Mapping[str, float]:
-    if start is None:
-        raise RunFailedError(
-            f"there is nothing to train the adapter {name} on",
-            f"write a section for it, such as `::instruction#{name}::`, or take it out of training.adapters",
-        )
-    shutil.copytree(start, job.out / name, dirs_exist_ok=True)
+def _start(job: TrainJob, name: str) -> Path | None:
+    """What the phase or version before left of an adapter."""
+    return job.start / name if job.start is not None and (job.start / name).is_dir() else None
+
+
+def _refuse_untaught(job: TrainJob, learned: Mapping[str, Sequence[Example]]) -> None:
+    """Raise RunFailedError for adapters that have neither rows nor anything to be carried over."""
+    if untaught := [name for name, examples in learned.items() if not examples and _start(job, name) is None]:
+        raise RunFailedError(f"there is nothing to train the adapter {' and '.join(untaught)} on", no_rows(untaught[0]))
+
+
+def _carry_over(job: TrainJob, name: str) -> Mapping[str, float]:
+    from .checkpoints import copy_folder
+
+    start = _start(job, name)
+    assert start is not None  # _refuse_untaught saw to it
+    copy_folder(start, job.out / name)
     return {"steps": 0}
 
 
 def _finished(job: TrainJob, name: str) -> Mapping[str, float] | None:
     """What a run before the interruption had finished: its adapter is copied, its metrics are returned."""
-    from .checkpoints import refuse_other
+    from .checkpoints import copy_folder, refuse_other
 
     folder = job.work / f"finished-{name}"
     if not folder.is_dir():
         return None
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     refuse_other(state, job.fingerprint)
-    shutil.copytree(folder / "adapter", job.out / name, dirs_exist_ok=True)
+    copy_folder(folder / "adapter", job.out / name)
     metrics: Mapping[str, float] = state["metrics"]
     return metrics
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from dlm_core.api import Problem, Trainer
+from dlm_core.api import Problem, Trainer, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dlm_core.api import BaseModel, Document, Row, TrainJob, TrainResult
 
@@ -42,8 +42,37 @@ class Sft(Trainer):
         for key, kind in kinds.items():
             if kind == "qlora":
                 yield Problem(doc.where(key), "adapters of kind qlora are not available yet", "use lora or dora")
+        if training.get("precision") == "fp16":
+            key = "training.precision"
+            yield Problem(
+                doc.where(key), "training in fp16 is not available yet", "set training.precision: bf16 or fp32"
+            )
+        taught = {name for row in rows for name in row.adapters} | {section.adapter for section in doc.sections}
+        for name in [one for one in adapters if one not in taught]:
+            where = doc.where(f"training.adapters.{name}")
+            yield Problem(where, f"there is nothing to train the adapter {name} on", no_rows(name))
 
     def train(self, job: TrainJob) -> TrainResult:
+        seconds = checkpoint_seconds(os.environ)
         from .sft import train
 
-        return train(job, float(os.environ.get("DLM_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS)))
+        return train(job, seconds)
+
+
+def no_rows(name: str) -> str:
+    """What to do about an adapter that has no rows."""
+    return f"open a section for it with ::prose#{name}:: or ::instruction#{name}::, or take it out of training.adapters"
+
+
+def checkpoint_seconds(environment: Mapping[str, str]) -> float:
+    """DLM_CHECKPOINT_SECONDS, or CHECKPOINT_SECONDS without it.  Raises UsageError unless it is a number from 0 up."""
+    text = environment.get("DLM_CHECKPOINT_SECONDS", str(CHECKPOINT_SECONDS))
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not seconds >= 0:
+        raise UsageError(
+            f"DLM_CHECKPOINT_SECONDS is {text!r}, not a number of seconds", "set it to 60, say, or unset it"
+        )
+    return seconds

@@ -323,7 +323,7 @@ def test_other_families_answer_alike_in_a_batch(tmp_path: Path, family: Any) -> 
     with HfOpenModel(base, None, FP32, None) as model:
         together = list(model.generate(QUESTIONS, Sampling(16), None))
         assert together == [next(model.generate([one], Sampling(16), None)) for one in QUESTIONS]
-        assert model._head is not None
+        assert model._has_plain_head
 
 
 def test_a_capped_head_is_noticed_and_scored_right(tmp_path: Path) -> None:
@@ -339,7 +339,7 @@ def test_a_capped_head_is_noticed_and_scored_right(tmp_path: Path) -> None:
     torch.manual_seed(0)
     Gemma2ForCausalLM(config).save_pretrained(folder)
     with HfOpenModel(locate(folder), None, FP32, None) as model:
-        assert model._head is None
+        assert not model._has_plain_head
         for row, score in zip(ROWS, model.score(ROWS, None), strict=True):
             assert score.loss_sum == pytest.approx(plain_score(model, row)[0], rel=1e-5)
         together = list(model.generate(QUESTIONS, Sampling(24), None))

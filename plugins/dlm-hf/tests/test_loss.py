@@ -11,8 +11,7 @@ import torch.nn.functional as F  # noqa: N812 - the field's standard name
 from dlm_core.api import Message, Span, chat_row, text_row
 from dlm_hf.batches import collate
 from dlm_hf.imports import prepare
-from dlm_hf.loss import summed_loss
-from dlm_hf.projection import plain_head
+from dlm_hf.loss import plain_head, summed_loss
 from dlm_hf.testing import make_small_base
 from dlm_hf.tokens import all_examples, load_coder
 

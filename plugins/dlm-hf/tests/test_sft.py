@@ -13,6 +13,7 @@ from dlm_core.api import (
     AdapterSettings,
     Batch,
     Control,
+    DivergedError,
     DoesNotFitError,
     Event,
     Message,
@@ -74,7 +75,7 @@ def test_it_learns_reports_and_saves_a_peft_folder(base: Path, tmp_path: Path) -
     (start,), steps, (end,) = told(events, "phase"), told(events, "step"), told(events, "phase_end")
     assert start["rows"] == 7
     assert [one["step"] for one in steps] == list(range(1, start["steps"] + 1))
-    assert {"loss", "learning_rate", "tokens", "seconds", "epoch", "steps"} <= steps[0].keys()
+    assert {"loss", "learning_rate", "grad_norm", "tokens", "seconds", "epoch", "steps"} <= steps[0].keys()
     assert result.metrics["loss"] < 0.9 * steps[0]["loss"]
     assert end["loss"] == result.metrics["loss"]
     config = json.loads((tmp_path / "out/default/adapter_config.json").read_text(encoding="utf-8"))
@@ -178,8 +179,10 @@ def test_adapters_are_trained_apart(base: Path, tmp_path: Path) -> None:
 def test_an_adapter_without_rows_is_carried_over_or_refused(base: Path, tmp_path: Path) -> None:
     train(make_job(base, pairs(3, ("first",)), tmp_path / "a", adapters={"first": PLAIN}))
     job = make_job(base, pairs(3, ("second",)), tmp_path / "b", adapters={"first": PLAIN, "second": PLAIN})
-    with pytest.raises(RunFailedError, match="first"):
-        train(job)
+    events: list[Event] = []
+    with pytest.raises(RunFailedError, match="train the adapter first on"):
+        train(replace(job, adapters=dict(reversed(job.adapters.items())), control=Control(events.append)))
+    assert not events  # found before the one that has rows is trained
     train(replace(job, start=tmp_path / "a/out"))
     name = "out/first/adapter_model.safetensors"
     assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
@@ -204,10 +207,11 @@ def test_dora_trains(base: Path, tmp_path: Path) -> None:
 def test_named_target_modules_are_honoured(base: Path, tmp_path: Path) -> None:
     train(make_job(base, pairs(3), tmp_path / "a", adapters={"default": replace(PLAIN, target_modules=("v_proj",))}))
     assert all("v_proj" in name for name in tensors(tmp_path / "a/out/default"))
-    wrong = {"default": replace(PLAIN, target_modules=("v_proj", "w_proj"))}
+    two = {"good": PLAIN, "wrong": replace(PLAIN, target_modules=("v_proj", "w_proj"))}
     with pytest.raises(RunFailedError, match="w_proj") as caught:
-        train(make_job(base, pairs(3), tmp_path / "b", adapters=wrong))
+        train(make_job(base, pairs(3, tuple(two)), tmp_path / "b", adapters=two))
     assert "down_proj" in (caught.value.hint or "")
+    assert not list((tmp_path / "b/out").glob("*"))
 
 
 @pytest.mark.parametrize("family", ["qwen2", "qwen3"])
@@ -234,7 +238,7 @@ def test_a_loss_that_is_not_a_number_names_the_lines_and_leaves_nothing(tmp_path
     weights = load_file(base / "model.safetensors")
     weights["model.norm.weight"] = torch.full_like(weights["model.norm.weight"], float("inf"))
     save_file(weights, base / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(RunFailedError, match="NaN or infinite on the rows of lines 10, 11"):
+    with pytest.raises(DivergedError, match="NaN or infinite on the rows of lines 10, 11"):
         train(make_job(base, pairs(2), tmp_path))
     assert not (tmp_path / "out/default").exists()
     assert not list((tmp_path / "work").glob("*"))
@@ -310,3 +314,11 @@ def test_training_opens_no_socket_and_imports_no_trainer_library(base: Path, tmp
         "assert not loaded & unwanted, loaded & unwanted\n"
     )
     subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", code], check=True)
+
+
+def test_the_gradient_norm_is_told_as_it_was_before_clipping(base: Path, tmp_path: Path) -> None:
+    from dlm_hf import optim
+
+    events: list[Event] = []
+    train(make_job(base, pairs(6), tmp_path, adapters={"default": PLAIN}, control=Control(events.append)))
+    assert max(one["grad_norm"] for one in told(events, "step")) > optim.CLIP_NORM
