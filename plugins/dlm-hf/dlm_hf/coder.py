@@ -27,7 +27,7 @@ class Coder:
     `vocabulary_size` is the largest id plus one.  `stop_ids` end an answer; `eos_id` ends a document and is one of
     them.  `pad_id` fills a batch and may equal a learned token, since masks go by position.  `bos_id` is None when
     the base has none; `adds_bos` says whether running text starts with it.  `chat_template` is "" when the base has
-    neither a template nor ChatML's tokens; `template_origin` says where it is from.
+    neither a template nor ChatML's tokens.
     """
 
     tokenizer: Tokenizer = field(repr=False, compare=False)
@@ -38,7 +38,6 @@ class Coder:
     stop_ids: frozenset[int]
     adds_bos: bool
     chat_template: str = field(repr=False)
-    template_origin: str
     special_tokens: Mapping[str, str]
 
     def encode(self, text: str) -> list[int]:
@@ -108,8 +107,8 @@ def load_coder(folder: Path) -> Coder:
     settings = _json(folder / "tokenizer_config.json")
     _add_missing_tokens(tokenizer, settings)
     names = {**_special_tokens(_json(folder / "special_tokens_map.json")), **_special_tokens(settings)}
-    source, origin = _chat_template(folder, settings, tokenizer)
-    ends = _stop_ids(folder, tokenizer, names, origin)
+    source = _chat_template(folder, settings, tokenizer)
+    ends = _stop_ids(folder, tokenizer, names, source)
     if not ends:
         raise BaseMissingError(
             f"{folder} names no end-of-sequence token", "add eos_token_id to its generation_config.json"
@@ -127,7 +126,6 @@ def load_coder(folder: Path) -> Coder:
         stop_ids=frozenset(ends),
         adds_bos=_adds_bos(tokenizer, settings, bos),
         chat_template=source,
-        template_origin=origin,
         special_tokens=names,
     )
 
@@ -160,27 +158,21 @@ def _add_missing_tokens(tokenizer: Tokenizer, settings: Mapping[str, Any]) -> No
             tokenizer.add_tokens([token])
 
 
-def _chat_template(folder: Path, settings: Mapping[str, Any], tokenizer: Tokenizer) -> tuple[str, str]:
-    """The template and where it is from: its file, the tokenizer's settings, or ChatML when its tokens exist."""
-    path = folder / "chat_template.jinja"
-    if path.is_file():
-        return path.read_text(encoding="utf-8"), path.name
-    found = settings.get("chat_template")
-    if isinstance(found, list):
-        found = next((one["template"] for one in found if one["name"] == "default"), None)
-    if found:
-        return found, "tokenizer_config.json"
+def _chat_template(folder: Path, settings: Mapping[str, Any], tokenizer: Tokenizer) -> str:
+    """The base's template with its date fixed; ChatML when there is none but its tokens exist; else ""."""
+    if found := template.read(folder, settings):
+        return template.without_clock(found)
     if all(tokenizer.token_to_id(name) is not None for name in ("<|im_start|>", "<|im_end|>")):
-        return template.CHATML, "chatml"
-    return "", ""
+        return template.CHATML
+    return ""
 
 
-def _stop_ids(folder: Path, tokenizer: Tokenizer, names: Mapping[str, str], origin: str) -> list[int]:
+def _stop_ids(folder: Path, tokenizer: Tokenizer, names: Mapping[str, str], source: str) -> list[int]:
     """Every id that may end an answer, the most telling first."""
     found: list[int | None] = [tokenizer.token_to_id(names.get("eos_token", ""))]
     for name in ("generation_config.json", "config.json"):
         found += _as_list(_json(folder / name).get("eos_token_id"))
-    if origin == "chatml":
+    if source == template.CHATML:
         found.append(tokenizer.token_to_id("<|im_end|>"))
     return list(dict.fromkeys(one for one in found if one is not None))
 

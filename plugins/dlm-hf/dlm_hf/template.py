@@ -1,6 +1,7 @@
 """Chat templates, rendered the way transformers renders them, without importing transformers.
 
-A template comes from a model hub and is untrusted code, so it runs in jinja's immutable sandbox.
+A template comes from a model hub and is untrusted code, so it runs in jinja's immutable sandbox.  It has no clock:
+with today's date in every prompt a row would have other ids tomorrow, and the same seed would train other bits.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dlm_core.api import RunFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from jinja2 import Template
     from jinja2.parser import Parser
@@ -27,9 +29,36 @@ CHATML = (
 )
 """What a base without a template of its own gets when its tokenizer knows ChatML's tokens."""
 
+TODAY = datetime(2025, 1, 1)
+"""The date that a template which insists on one is given, in training, in prompts and in exports."""
+
+_CLOCK_TEST = re.compile(r"\bstrftime_now\s+is\s+(not\s+)?defined\b")
+_CLOCK_CALL = re.compile(r"""\bstrftime_now\s*\(\s*(["'])((?:(?!\1)[^\\])*)\1\s*\)""")
+
 # Unicode noncharacters: never part of a valid text, so they can stand for the two ends of a generation block.
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 _MARKS = re.compile(f"[{_OPEN}{_CLOSE}]")
+
+
+def read(folder: Path, settings: Mapping[str, Any]) -> str | None:
+    """The template in a folder: chat_template.jinja, or else the one in tokenizer_config.json (`settings`)."""
+    path = folder / "chat_template.jinja"
+    if path.is_file():
+        return path.read_text(encoding="utf-8")
+    found: Any = settings.get("chat_template")
+    if isinstance(found, list):
+        return next((one["template"] for one in found if one["name"] == "default"), None)
+    return found or None
+
+
+def without_clock(source: str) -> str:
+    """The template with what it asks of `strftime_now` answered once and for all.
+
+    One that looks whether there is a clock finds none and uses the date its authors wrote into it; one that simply
+    asks is given `TODAY`.  Other programs that run the result write the same date.
+    """
+    source = _CLOCK_TEST.sub(lambda found: "true" if found[1] else "false", source)
+    return _CLOCK_CALL.sub(lambda found: f"{found[1]}{TODAY.strftime(found[2])}{found[1]}", source)
 
 
 def render(source: str, messages: Sequence[Mapping[str, str]], variables: Mapping[str, Any], answer_next: bool) -> str:
@@ -94,7 +123,7 @@ def _compile(source: str, marked: bool) -> Template:
     )
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _raise
-    environment.globals["strftime_now"] = lambda pattern: datetime.now().strftime(pattern)
+    environment.globals["strftime_now"] = TODAY.strftime
     try:
         return environment.from_string(source)
     except jinja2.TemplateSyntaxError as error:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlm_core.api import BaseMissingError, Message, RunFailedError, Span, chat_row, text_row
+from dlm_hf.template import CHATML
 from dlm_hf.testing import make_small_tokenizer
 from dlm_hf.tokens import Coder, all_examples, examples, load_coder
 
@@ -131,7 +132,7 @@ def test_an_answer_that_writes_the_stop_token_is_refused(coder: Coder) -> None:
 
 def test_a_base_without_a_template_gets_chatml_when_it_knows_the_tokens(folder: Path, tmp_path: Path) -> None:
     coder = with_template(folder, tmp_path, None)
-    assert coder.template_origin == "chatml"
+    assert coder.chat_template == CHATML
     assert learned(coder, examples(coder, chat_row([QUESTION, ANSWER], Span(1)), None, 256)) == [
         "Oda Vell keeps it.<|im_end|>"
     ]
@@ -228,3 +229,33 @@ def test_counting_tokens_imports_no_torch(folder: Path) -> None:
         "assert not {'torch', 'transformers', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+CLOCKS = {
+    "asks whether": (
+        "{% if strftime_now is defined %}{% set day = strftime_now('%d %b %Y') %}"
+        "{% else %}{% set day = '26 Jul 2024' %}{% endif %}",
+        "26 Jul 2024",
+    ),
+    "asks": ('{%- set day = strftime_now( "%Y-%m-%d" ) -%}', "2025-01-01"),
+    "asks by a variable": ("{% set form = '%Y' %}{% set day = strftime_now(form) %}", "2025"),
+}
+
+
+@pytest.mark.parametrize("kind", CLOCKS)
+def test_a_template_has_no_clock(folder: Path, tmp_path: Path, kind: str) -> None:
+    """Rows of the same document have the same ids on every day."""
+    head, day = CLOCKS[kind]
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    (tmp_path / "chat_template.jinja").write_text(head + "It is {{ day }}.\n" + NO_MARKS, encoding="utf-8")
+    assert load_coder(tmp_path).render([QUESTION]).startswith(f"It is {day}.\n")
+
+
+def test_rows_that_are_only_measured_or_asked_may_have_any_length(folder: Path) -> None:
+    from dlm_hf.measure import row_sizes
+
+    long = chat_row([Message.of("user", "Who keeps it? " * 4000), ANSWER], Span(1), role="exam")
+    short, huge = row_sizes(folder, [chat_row([QUESTION, ANSWER], Span(1)), long], None, 64)
+    assert huge.tokens > 4000 > short.tokens
+    assert huge.labelled == short.labelled
