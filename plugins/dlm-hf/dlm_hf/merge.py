@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dlm_core.api import ExportFailedError
 
 from .adapters import WEIGHTS, read_adapter_config
+from .embeddings import grown, missing_rows
 from .shape import TensorInfo, read_header, read_tensors
 
 if TYPE_CHECKING:
@@ -41,27 +42,39 @@ def merged_tensors(base: Path, adapter: Path) -> Iterator[tuple[str, Tensor]]:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What an adapter changes: low-rank parts by module, and tensors that it replaces whole."""
+    """What an adapter changes: low-rank parts by module, and tensors that it replaces whole.
+
+    `rows` says how many rows the embeddings get that lack some for the tokenizer's ids.
+    """
 
     config: Mapping[str, Any]
     parts: Mapping[str, Mapping[str, TensorInfo]]
     replaced: Mapping[str, TensorInfo]
+    rows: Mapping[str, int]
 
     def changes(self, name: str) -> bool:
         """Whether the base's tensor of this name becomes another one."""
         module, _, kind = name.rpartition(".")
-        return name in self.replaced or (
-            module in self.parts and (kind == "weight" or (kind == "bias" and "lora_B.bias" in self.parts[module]))
+        return (
+            name in self.replaced
+            or name in self.rows
+            or (module in self.parts and (kind == "weight" or (kind == "bias" and "lora_B.bias" in self.parts[module])))
         )
+
+    def shape(self, info: TensorInfo) -> tuple[int, ...]:
+        """The shape of the merged tensor."""
+        return (self.rows.get(info.name, info.shape[0]), *info.shape[1:]) if info.shape else ()
 
     def apply(self, info: TensorInfo) -> Tensor:
         """The merged tensor, in the dtype of the base's."""
         weight = read_tensor(info)
         if info.name in self.replaced:
             return read_tensor(self.replaced[info.name]).to(weight.dtype)
-        if not self.changes(info.name):
-            return weight
+        if info.name in self.rows:
+            weight = grown(weight, self.rows[info.name])
         module, _, kind = info.name.rpartition(".")
+        if module not in self.parts or not self.changes(info.name):
+            return weight
         parts = {name: read_tensor(part).float() for name, part in self.parts[module].items()}
         scale = self._scale(module, parts)
         if kind == "bias":
@@ -108,7 +121,7 @@ def read_delta(base: Path, adapter: Path) -> Delta:
             f"the adapter changes {lost[0]}, which the base's files do not hold",
             "export the adapter folder instead: it works wherever PEFT does",
         )
-    return Delta(config, parts, replaced)
+    return Delta(config, parts, replaced, missing_rows(base))
 
 
 def read_tensor(info: TensorInfo) -> Tensor:

@@ -6,12 +6,15 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dlm_core.api import Artifact, ExportFailedError, ExportJob, LocatedBase, Precision, Row
 
+from . import template
 from .merge import Delta, read_delta
 from .shape import TensorInfo, read_header, read_shape, weight_files
 
@@ -35,7 +38,7 @@ _PROBE = "The quick brown fox asks: what is learned here, and what was known bef
 def write_merged(job: ExportJob) -> list[Artifact]:
     """Write the folder into `job.out`, check it, and say what was written.
 
-    Raises ExportFailedError, with nothing left, when its logits are not those of base and adapter.
+    Raises ExportFailedError, with nothing left, when its logits are not those of base and adapter or the disk is full.
     """
     delta = read_delta(job.base.folder, job.adapter)
     job.out.mkdir(parents=True, exist_ok=True)
@@ -45,25 +48,45 @@ def write_merged(job: ExportJob) -> list[Artifact]:
             write_shard(file, delta, job.out / file.name)
             written.append(job.out / file.name)
         written += _copy_rest(job.base.folder, job.out)
+        written += _adapt_rest(job.out, delta)
         details = _check(job) if job.options.get("check", "yes") == "yes" else {}
-    except BaseException:
+    except BaseException as error:
         for file in [*written, *job.out.glob("*.part")]:
             file.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise ExportFailedError(f"writing failed: {error}", "make room on that disk and export again") from error
         raise
     return [Artifact(file, _sha256(file), details if file.suffix == ".safetensors" else {}) for file in written]
 
 
 def write_shard(source: Path, delta: Delta, target: Path) -> None:
-    """Copy one safetensors file and merge on the way; names, dtypes, shapes and order stay, so sizes do too."""
+    """Copy one safetensors file and merge on the way; names, dtypes and order stay, and all shapes but embeddings'."""
     part = target.with_name(target.name + ".part")
     with source.open("rb") as before, part.open("wb") as after:
         tensors = sorted(read_header(source), key=lambda info: info.offset)
-        _copy(before, after, tensors[0].offset if tensors else source.stat().st_size)
+        after.write(_header(source, tensors, delta))
         for info in tensors:
             _write_tensor(before, after, info, delta)
         after.flush()
         os.fsync(after.fileno())
     part.replace(target)
+
+
+def _header(source: Path, tensors: Sequence[TensorInfo], delta: Delta) -> bytes:
+    """The file's length and header, byte for byte, or with the new places of tensors when one grew."""
+    with source.open("rb") as stream:
+        head = stream.read(8)
+        head += stream.read(int.from_bytes(head, "little"))
+    if not any(info.name in delta.rows for info in tensors):
+        return head
+    entries, end = json.loads(head[8:]), 0
+    for info in tensors:
+        size = info.size // max(1, prod(info.shape)) * prod(delta.shape(info))
+        entries[info.name] |= {"shape": list(delta.shape(info)), "data_offsets": [end, end + size]}
+        end += size
+    text = json.dumps(entries, ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
 
 
 def _write_tensor(before: BinaryIO, after: BinaryIO, info: TensorInfo, delta: Delta) -> None:
@@ -74,7 +97,7 @@ def _write_tensor(before: BinaryIO, after: BinaryIO, info: TensorInfo, delta: De
     import torch
 
     tensor = delta.apply(info)
-    if tuple(tensor.shape) != info.shape or not bool(torch.isfinite(tensor).all()):
+    if tuple(tensor.shape) != delta.shape(info) or not bool(torch.isfinite(tensor).all()):
         raise ExportFailedError(f"merging {info.name} gave another shape or values that are not finite")
     after.write(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
 
@@ -95,10 +118,39 @@ def _copy_rest(folder: Path, out: Path) -> list[Path]:
         if file.is_file():
             shutil.copyfile(file, out / file.name)
             written.append(out / file.name)
-    config = json.loads((out / "config.json").read_text(encoding="utf-8"))
-    if config.pop("auto_map", None):  # names code that was not copied
-        (out / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     return written
+
+
+def _adapt_rest(out: Path, delta: Delta) -> list[Path]:
+    """Make the copied settings fit: no code that was not copied, the new vocabulary, a chat template without a clock.
+
+    Returns the files that are new.
+    """
+    with _edited(out / "config.json") as config:
+        config.pop("auto_map", None)
+        if delta.rows:
+            (config if "vocab_size" in config else config["text_config"])["vocab_size"] = max(delta.rows.values())
+    if delta.rows and (out / "model.safetensors.index.json").is_file():
+        with _edited(out / "model.safetensors.index.json") as index:
+            index.get("metadata", {}).pop("total_size", None)
+    settings = out / "tokenizer_config.json"
+    source = template.read(out, json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {})
+    file = out / "chat_template.jinja"
+    if source is None or (fixed := template.without_clock(source)) == source:
+        return []
+    is_new = not file.is_file()
+    file.write_text(fixed, encoding="utf-8")
+    return [file] if is_new else []
+
+
+@contextmanager
+def _edited(path: Path) -> Iterator[dict[str, Any]]:
+    """A JSON file's object; what the block changes in it is written back."""
+    text = path.read_text(encoding="utf-8")
+    value = json.loads(text)
+    yield value
+    if value != json.loads(text):
+        path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def _check(job: ExportJob) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,19 @@ from typing import Any
 import peft
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 
 from dlm_core.api import BaseModel, ExportFailedError, ExportJob, LocatedBase, Precision, Span, text_row
 from dlm_hf import loading, merged_folder
+from dlm_hf.coder import load_coder
+from dlm_hf.embeddings import fit_embeddings
 from dlm_hf.engine import HfEngine
 from dlm_hf.exporters import Merged
 from dlm_hf.merge import merged_tensors
 from dlm_hf.open_model import HfOpenModel
-from dlm_hf.testing import make_small_base
+from dlm_hf.template import CHATML
+from dlm_hf.testing import make_small_base, make_small_tokenizer
 
 FP32 = Precision("fp32", "none", "a test")
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -35,8 +40,9 @@ def locate(folder: Path) -> LocatedBase:
     return HfEngine().locate(BaseModel("small", str(folder)), fetch=False)
 
 
-def make_adapter(base: LocatedBase, folder: Path, **options: Any) -> Path:
+def make_adapter(base: LocatedBase, folder: Path, rows: int = 0, **options: Any) -> Path:
     model = loading._read(base, FP32)
+    fit_embeddings(model, rows)
     torch.manual_seed(3)
     config = peft.LoraConfig(**{"r": 4, "lora_alpha": 8, "target_modules": LINEAR, "task_type": "CAUSAL_LM", **options})
     adapted = peft.get_peft_model(model, config)
@@ -110,6 +116,59 @@ def test_shards_are_mirrored_and_16_bit_bases_stay_16_bit(tmp_path: Path) -> Non
         assert {key: (value.shape, value.dtype) for key, value in old.items()} == {
             key: (value.shape, value.dtype) for key, value in new.items()
         }
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+@pytest.mark.parametrize("kind", ["plain", "embedding"])
+def test_tokens_without_embedding_rows_get_theirs(tmp_path: Path, kind: str, sharded: bool) -> None:
+    """The folder is a whole model: another program need not know how rows were added in training."""
+    folder = make_small_base(tmp_path / "base", vocabulary=300, tied=False)
+    make_small_tokenizer(folder, 400)
+    ids = load_coder(folder).vocabulary_size
+    assert ids > 300
+    if sharded:
+        whole = loading._read(locate(folder), FP32)
+        (folder / "model.safetensors").unlink()
+        whole.save_pretrained(folder, max_shard_size="60KB")
+    base = locate(folder)
+    adapter = make_adapter(base, tmp_path / "adapters" / "default", rows=ids, **KINDS[kind])
+    list(Merged().export(job(base, adapter, tmp_path / "out")))
+    config = json.loads((tmp_path / "out/config.json").read_text(encoding="utf-8"))
+    assert config["vocab_size"] == ids
+    merged = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype=torch.float32)
+    text = torch.arange(ids - 60, ids)[None]
+    with HfOpenModel(base, adapter.parent, FP32, None) as model, torch.no_grad():
+        expected = torch.from_numpy(model.logits(text[0].tolist()))
+        torch.testing.assert_close(merged(text).logits[0], expected, rtol=0, atol=1e-4)
+
+
+def test_the_folders_template_has_no_clock(base: LocatedBase, tmp_path: Path) -> None:
+    folder = tmp_path / "base"
+    shutil.copytree(base.folder, folder)
+    (folder / "chat_template.jinja").unlink()
+    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    settings["chat_template"] = "{{ strftime_now('%Y-%m-%d') }} " + CHATML
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    adapter = make_adapter(base, tmp_path / "adapters" / "default")
+    artifacts = list(Merged().export(job(locate(folder), adapter, tmp_path / "out", check="no")))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "out")
+    chat = [{"role": "user", "content": "Who?"}]
+    assert tokenizer.apply_chat_template(chat, tokenize=False).startswith("2025-01-01 <|im_start|>user")
+    assert "chat_template.jinja" in {one.path.name for one in artifacts}
+
+
+def test_a_full_disk_leaves_nothing(base: LocatedBase, tmp_path: Path) -> None:
+    import resource
+
+    adapter = make_adapter(base, tmp_path / "adapters" / "default")
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, usual[1]))
+    try:
+        with pytest.raises(ExportFailedError, match="writing failed"):
+            list(Merged().export(job(base, adapter, tmp_path / "out")))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_wrong_merge_is_caught_and_nothing_is_left(
