@@ -1,9 +1,8 @@
 """What may be imported and what may be reached: called before the first import of transformers or peft.
 
 Three libraries cost a second of start-up and nothing here uses them: bitsandbytes (peft loads it, and with it
-torch's inductor) unless 4-bit or 8-bit weights were asked for, scipy and scikit-learn.  A None in `sys.modules`
-makes them look uninstalled.  Every library's telemetry and chatter are off, and the hub is offline except inside
-`online()`.
+torch's inductor), scipy and scikit-learn.  A None in `sys.modules` makes them look uninstalled.  Every library's
+telemetry and chatter are off, and the hub is offline except inside `online()`.
 """
 
 from __future__ import annotations
@@ -34,18 +33,14 @@ _THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 USER_OFFLINE = os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
 
 
-def prepare(qlora: bool = False) -> None:
+def prepare() -> None:
     """Block what is not needed, silence what is, and go offline.  Cheap, and safe to call again."""
     os.environ.update(_QUIET)
     for name, value in _THREADS.items():
         os.environ.setdefault(name, value)
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|peft|torch|accelerate)\b")
     for name in _UNUSED:
-        if qlora and name == "bitsandbytes":
-            if sys.modules.get(name, ...) is None:
-                del sys.modules[name]
-        else:
-            sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
     hub = sys.modules.get("huggingface_hub.constants")
     if hub is not None:
         hub.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dlm_core.api import BaseMissingError, LocatedBase, Precision
+from dlm_core.api import BaseMissingError, LocatedBase, Precision, RunFailedError
 
 from . import imports
 from .shape import read_config
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-Key = tuple[str, str, str, str]
+Key = tuple[str, str, str]
 
 
 class _Idle(NamedTuple):
@@ -30,10 +30,11 @@ def load_model(base: LocatedBase, precision: Precision) -> PreTrainedModel:
 
     Give it back with `release_model`: the next call for the same base and precision takes it instead of reading
     the weights again.  While it is lent, a second call loads a second copy.
-    Raises BaseMissingError for an architecture that is no causal language model or for missing weights.
+    Raises BaseMissingError for an architecture that is no causal language model or for missing weights, and
+    RunFailedError for quantized weights.
     """
     global _idle
-    key = (str(base.folder), base.sha256, precision.dtype, precision.quant)
+    key = (str(base.folder), base.sha256, precision.dtype)
     model = _idle.model if _idle is not None and _idle.key == key else None
     _idle = None  # before another base is read, so that the two are never in memory together
     if model is None:
@@ -74,16 +75,14 @@ def device() -> torch.device:
 
 
 def _read(base: LocatedBase, precision: Precision) -> PreTrainedModel:
-    imports.prepare(qlora=precision.quant != "none")
+    imports.prepare()
     import torch
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    options: dict[str, Any] = {}
-    if precision.quant != "none" or device().type != "cpu":
-        options["device_map"] = {"": str(device())}
     if precision.quant != "none":
-        options["quantization_config"] = _quantization(precision)
+        raise RunFailedError(f"{precision.quant} weights are not available yet", "choose bf16 or fp32")
+    options: dict[str, Any] = {} if device().type == "cpu" else {"device_map": {"": str(device())}}
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision.dtype]
     model, found = _model_class(base).from_pretrained(
         str(base.folder),
@@ -117,18 +116,6 @@ def _model_class(base: LocatedBase) -> Any:
             "choose another base: `dlm bases` lists some; code that comes with a model is never run",
         )
     return getattr(transformers, name)
-
-
-def _quantization(precision: Precision) -> Any:
-    import torch
-    from transformers import BitsAndBytesConfig
-
-    if precision.quant == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    compute = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision.dtype]
-    return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute
-    )
 
 
 def _state(model: PreTrainedModel) -> object:

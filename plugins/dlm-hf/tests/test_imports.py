@@ -51,15 +51,6 @@ def test_training_imports_leave_the_unused_out() -> None:
     assert len(loaded) < 3000  # 2,748 with torch 2.13, transformers 5.23 and peft 0.21.2
 
 
-def test_what_was_blocked_can_be_unblocked_for_quantized_bases() -> None:
-    loaded = modules_after(
-        "import sys\nfrom dlm_hf import imports\nimports.prepare()\n"
-        "assert sys.modules['bitsandbytes'] is None\nimports.prepare(qlora=True)\n"
-        "assert 'bitsandbytes' not in sys.modules and sys.modules['scipy'] is None"
-    )
-    assert "dlm_hf.imports" in loaded
-
-
 def test_online_ends_offline_again() -> None:
     modules_after(
         "from dlm_hf import imports\nfrom huggingface_hub import constants\n"
