@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from .api import (
     Artifact,
@@ -20,6 +22,10 @@ from .api import (
 from .pipeline import Ready, refuse_other_base
 from .plugins import Plugins
 from .store import Store, Version
+from .store.atomic import sync_tree
+
+#: Beside every export: how it was asked for.
+RECORD = "export.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +100,49 @@ def export_job(
 
 
 def preflight(
-    exporters: Sequence[Exporter], options: Mapping[str, Mapping[str, str]], ready: Ready, control: Control
-) -> None:
-    """Ask every exporter, before training, what stands in its way.  Raises DocumentError."""
-    nowhere = Path("/nonexistent")
+    exporters: Sequence[Exporter],
+    options: Mapping[str, Mapping[str, str]],
+    ready: Ready,
+    control: Control,
+    *,
+    asked: bool,
+) -> list[Exporter]:
+    """Ask every exporter, before training, what stands in its way; returns those that can work.
+
+    With `asked`, when they were named by the user, an error raises DocumentError; otherwise it is told as a warning
+    and the exporter left out.
+    """
+    nowhere, able = Path("/nonexistent"), []
     for exporter in exporters:
         job = export_job(ready, nowhere, 0, nowhere, options[exporter.name], control, ready.doc.system_prompt)
-        problems = list(exporter.preflight(job))
-        if any(problem.severity == "error" for problem in problems):
-            raise DocumentError(ready.doc.path, [replace(p, message=f"{exporter.name}: {p.message}") for p in problems])
+        problems = [replace(p, message=f"{exporter.name}: {p.message}") for p in exporter.preflight(job)]
+        wrong = any(problem.severity == "error" for problem in problems)
+        if wrong and asked:
+            raise DocumentError(ready.doc.path, problems)
+        for problem in problems:
+            control.emit("warning", message=problem.message, hint=problem.hint)
+        if not wrong:
+            able.append(exporter)
+    return able
+
+
+def is_exported(exporter: Exporter, options: Mapping[str, str], ready: Ready, version: Version) -> bool:
+    """Whether the store holds this version in this format, made with the same options."""
+    folder = version.exports.get(exporter.name)
+    try:
+        found = json.loads((folder / RECORD).read_text(encoding="utf-8")) if folder else None
+    except (OSError, ValueError):
+        return False
+    return bool(found == _record(exporter, options, ready, version))
+
+
+def _record(exporter: Exporter, options: Mapping[str, str], ready: Ready, version: Version) -> dict[str, Any]:
+    return {
+        "exporter": exporter.name,
+        "version": version.number,
+        "options": dict(options),
+        "export": dict(ready.doc.config["export"]),
+    }
 
 
 def export_version(
@@ -131,6 +171,8 @@ def export_version(
         artifacts = tuple(exporter.export(job))
         if not artifacts:
             raise ExportFailedError(f"the exporter {exporter.name} wrote nothing")
+        record = json.dumps(_record(exporter, options, ready, version), indent=1)
+        (out / RECORD).write_text(record, encoding="utf-8")
         folder = writer.keep_export(version.number, exporter.name, out) if to is None else _move(out, to)
     moved = tuple(replace(artifact, path=folder / artifact.path.relative_to(out)) for artifact in artifacts)
     control.emit("export", exporter=exporter.name, folder=str(folder), artifacts=moved)
@@ -151,4 +193,5 @@ def _move(out: Path, to: Path) -> Path:
         part = target.with_name(target.name + ".part")
         shutil.move(source, part)
         part.replace(target)
+    sync_tree(to)
     return to

@@ -22,17 +22,23 @@ def digest(value: Any) -> str:
 _NOT_IN_THE_BITS = frozenset({"sources", "sources_policy", "cache"})
 
 
+#: The part of a fingerprint that needs a new exam and no training.
+EXAM_QUESTIONS = "exam questions"
+
+
 def fingerprint(
     doc: Document,
     train: Sequence[Row],
     validation: Sequence[Row],
+    exam_only: Sequence[Row],
     base: LocatedBase,
     adapters: Mapping[str, AdapterSettings],
     settings: TrainingSettings,
     plan: Plan,
     long_rows: str,
 ) -> dict[str, str]:
-    """Everything that decides the bits of an adapter, part by part, so that a change can be named."""
+    """Everything that decides the bits of an adapter, part by part, so that a change can be named, and the questions
+    that are only asked."""
     training = {name: value for name, value in doc.config["training"].items() if name not in _NOT_IN_THE_BITS}
     return {
         "training rows": digest([[row.hash, row.adapters] for row in train]),
@@ -42,15 +48,16 @@ def fingerprint(
         "training settings": digest([training, asdict(settings)]),
         "adapters": digest({name: asdict(value) for name, value in adapters.items()}),
         "precision": digest([plan.precision.dtype, plan.precision.quant]),
-        "batch": digest(asdict(plan.batch)),
+        "rows a step": str(plan.batch.rows),
         "phases": digest([phase.phase for phase in plan.phases]),
         "long rows": long_rows,
+        EXAM_QUESTIONS: digest([[row.hash, row.adapters] for row in exam_only]),
     }
 
 
 def whats_different(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """The names of the parts that differ."""
-    return [name for name in new if old.get(name) != new[name]]
+    """The names of the parts that differ and ask for training."""
+    return [name for name in new if name != EXAM_QUESTIONS and old.get(name) != new[name]]
 
 
 def write_manifest(

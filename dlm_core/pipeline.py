@@ -6,52 +6,55 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from .api import (
     AdapterSettings,
     BaseMissingError,
     BaseModel,
+    Batch,
     Control,
+    DivergedError,
     DlmError,
     Document,
     DocumentError,
     Engine,
     Event,
-    InterruptedRunError,
     LocatedBase,
     NotLearnedError,
     Plan,
     Precision,
+    Problem,
     Row,
     RunFailedError,
+    Runner,
     Trainer,
     TrainingSettings,
     TrainJob,
+    TrainResult,
     UsageError,
 )
 from .api.jobs import LongRows
-from .document import build_rows, read_document, split_rows
+from .document import collect_rows, read_document, split_rows
 from .document.settings import adapter_settings, training_settings
 from .exam import Exam, examine
-from .manifest import exam_rows, fingerprint, seal, whats_different, write_manifest
+from .manifest import EXAM_QUESTIONS, exam_rows, fingerprint, seal, whats_different, write_manifest
 from .planning.bases import find_base, find_engine
 from .planning.hardware import read_hardware
 from .planning.plan import (
+    Assigned,
     PhaseWork,
     assign_rows,
     choose_precision,
+    long_question_problems,
     make_plan,
     measure_work,
     order_phases,
     refuse_before_download,
 )
-from .plugins import Plugins
+from .plugins import Hint, Plugins
 from .sources import gather
-from .store import Store, Version, open_store
-from .store.atomic import StoreError
+from .store import Interrupted, Run, Store, Version, Writer, open_store
 from .store.licences import accept, is_accepted
-from .store.writer import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Options:
     resume: bool = False
     force: bool = False
     fetch: bool = True
+    ask_licence: bool = True
     long_rows: LongRows = "error"
     min_exam: float | None = None
     runner: str = "here"
@@ -102,36 +106,81 @@ class Outcome:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-def check(path: Path, plugins: Plugins) -> tuple[Document, tuple[Row, ...]]:
-    """Parse and build rows; raises DocumentError with every problem found."""
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A document without errors, its rows by side, its base, and which phase takes which rows."""
+
+    doc: Document
+    base: BaseModel
+    train: tuple[Row, ...]
+    validation: tuple[Row, ...]
+    exam_only: tuple[Row, ...]
+    assigned: tuple[Assigned, ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return (*self.train, *self.validation, *self.exam_only)
+
+
+def check(path: Path, plugins: Plugins) -> Checked:
+    """Parse, gather and build rows, find the base, ask the trainers.  Raises DocumentError with all that is wrong."""
     doc = read_document(path, plugins)
-    gathered = gather(doc, plugins)
-    rows = build_rows(doc, gathered.sections, plugins)
-    return replace(doc, warnings=(*doc.warnings, *gathered.warnings)), rows
+    problems: list[Problem] = []
+    sections = doc.sections
+    try:
+        gathered = gather(doc, plugins)
+        sections, problems = gathered.sections, list(gathered.warnings)
+    except DocumentError as error:
+        problems += error.problems
+    rows, wrong_rows = collect_rows(doc, sections, plugins)
+    problems += wrong_rows
+    train, validation, exam_only = split_rows(rows, training_settings(doc).seed)
+    phases = order_phases(plugins.trainers.values(), doc, train)
+    assigned, orphans = assign_rows(phases, train, validation)
+    problems += _with_hint(orphans, plugins.missing("trainer"))
+    base: BaseModel | None = None
+    try:
+        base = find_base(doc, plugins)
+        problems += [problem for trainer, mine, _ in assigned for problem in trainer.problems(doc, mine, base)]
+    except DocumentError as error:
+        problems += error.problems
+    if base is None or any(problem.severity == "error" for problem in problems):
+        raise DocumentError(doc.path, (*doc.warnings, *problems))
+    doc = replace(doc, warnings=(*doc.warnings, *problems))
+    return Checked(doc, base, train, validation, exam_only, tuple(assigned))
 
 
 def prepare(path: Path, plugins: Plugins, options: Options, control: Control) -> Ready:
     """discover → parse → gather → build → plan.  Loads no weight and imports no torch."""
-    doc, rows = check(path, plugins)
+    checked = check(path, plugins)
+    doc, rows = checked.doc, checked.rows
     control.emit("document", path=str(path), sections=len(doc.sections), rows=len(rows), warnings=doc.warnings)
-    base_model = find_base(doc, plugins)
-    engine = find_engine(base_model, plugins)
+    if not checked.train:
+        raise UsageError(f"{doc.path} has nothing to train on", "write some prose or an ::instruction:: section")
+    engine = find_engine(checked.base, plugins)
     hardware = read_hardware()
-    precision = choose_precision(hardware, base_model, doc, plugins)
-    refuse_before_download(base_model, hardware, precision)
+    precision = choose_precision(hardware, checked.base, doc, plugins)
+    refuse_before_download(checked.base, hardware, precision)
     settings, adapters = training_settings(doc), adapter_settings(doc)
-    train, validation, exam_only = split_rows(rows, settings.seed)
-    assigned = _assign(doc, base_model, train, validation, plugins)
-    _ask_licence(base_model, options)
-    base = engine.locate(base_model, fetch=options.fetch)
-    work = tuple(measure_work(assigned, base, engine, doc, settings))
+    if options.ask_licence:
+        _ask_licence(checked.base, options)
+    base = engine.locate(checked.base, fetch=options.fetch)
+    work = tuple(measure_work(checked.assigned, base, engine, doc, settings))
     plan = make_plan(doc, work, base, hardware, precision, adapters, settings, options.long_rows)
-    if refused := [problem for problem in plan.problems if problem.severity == "error"]:
+    asked = engine.measure(base, checked.exam_only, doc.system_prompt, base.shape.context) if checked.exam_only else []
+    refused = [problem for problem in plan.problems if problem.severity == "error"]
+    refused += long_question_problems(checked.exam_only, asked, base.shape.context)
+    if refused:
         raise DocumentError(doc.path, refused)
-    marks = fingerprint(doc, train, validation, base, adapters, settings, plan, options.long_rows)
-    ready = Ready(doc, base, engine, precision, adapters, settings, train, validation, exam_only, work, plan, marks)
+    if options.long_rows == "skip":
+        work = tuple(phase.without_long(settings.sequence_len) for phase in work)
+    train = tuple(row for phase in work for row in phase.rows)
+    validation = tuple(row for phase in work for row in phase.validation)
+    marks = fingerprint(doc, train, validation, checked.exam_only, base, adapters, settings, plan, options.long_rows)
     control.emit("plan", plan=plan, base=base, adapters=adapters, settings=settings)
-    return ready
+    return Ready(
+        doc, base, engine, precision, adapters, settings, train, validation, checked.exam_only, work, plan, marks
+    )
 
 
 def run(
@@ -146,10 +195,8 @@ def run(
     ready = prepare(path, plugins, options, control)
     before_training(ready)
     store = open_store(ready.doc.id)
-    current = store.current()
-    if current and not options.force and not options.resume and not _changed(ready, current):
-        control.emit("unchanged", version=current.number)
-        return Outcome(ready, store, current, False, None)
+    if trained := _already_trained(ready, store, options, control):
+        return trained
     return _train_and_commit(ready, store, plugins, options, control)
 
 
@@ -185,20 +232,10 @@ def refuse_other_base(version: Version, base: LocatedBase) -> None:
 # -- stages -----------------------------------------------------------------------------------------
 
 
-def _assign(
-    doc: Document, base: BaseModel, train: tuple[Row, ...], validation: tuple[Row, ...], plugins: Plugins
-) -> list[tuple[Trainer, tuple[Row, ...], tuple[Row, ...]]]:
-    phases = order_phases(plugins.trainers.values(), doc, train)
-    assigned, problems = assign_rows(phases, train, validation)
-    for trainer, rows, _ in assigned:
-        problems += trainer.problems(doc, rows, base)
-    if problems:
-        if hint := plugins.missing("trainer"):
-            problems = [replace(problem, hint=problem.hint or hint.text, code=hint.code) for problem in problems]
-        raise DocumentError(doc.path, problems)
-    if not train:
-        raise UsageError(f"{doc.path} has nothing to train on", "write some prose or an ::instruction:: section")
-    return assigned
+def _with_hint(problems: list[Problem], hint: Hint | None) -> list[Problem]:
+    if hint is None:
+        return problems
+    return [replace(problem, hint=problem.hint or hint.text, code=hint.code) for problem in problems]
 
 
 def _ask_licence(base: BaseModel, options: Options) -> None:
@@ -212,14 +249,38 @@ def _ask_licence(base: BaseModel, options: Options) -> None:
     accept(base.key, base.license)
 
 
-def _changed(ready: Ready, current: Version) -> bool:
-    return bool(whats_different(current.manifest.get("fingerprint", {}), ready.fingerprint))
+def _already_trained(ready: Ready, store: Store, options: Options, control: Control) -> Outcome | None:
+    """The current version when a run would only make it again, with its exam; new questions are asked now."""
+    current = store.current()
+    if current is None or options.force or options.resume:
+        return None
+    seen = current.manifest["fingerprint"]
+    if whats_different(seen, ready.fingerprint):
+        return None
+    control.emit("unchanged", version=current.number)
+    if seen[EXAM_QUESTIONS] == ready.fingerprint[EXAM_QUESTIONS]:
+        exam = Exam.from_json(current.manifest["exam"])
+    else:
+        exam = _examine(ready, current.adapter, control)
+        control.emit("exam", exam=exam)
+    _hold_to(exam, options.min_exam)
+    return Outcome(ready, store, current, False, exam)
 
 
 def _train_and_commit(ready: Ready, store: Store, plugins: Plugins, options: Options, control: Control) -> Outcome:
-    manifest = write_manifest(ready.doc, ready.rows, ready.base, ready.plan, ready.fingerprint, plugins)
     with store.writing(options.on_wait) as writer:
-        run = writer.resume(_resumable(ready, store)) if options.resume else writer.begin(manifest)
+        # Whoever held the lock before may have trained just this.
+        if trained := _already_trained(ready, store, options, control):
+            return trained
+        waiting = store.interrupted()
+        if options.resume:
+            ready, run = _continue(ready, waiting, writer)
+        else:
+            if waiting:
+                control.emit("abandoned", run=waiting.id)
+            run = writer.begin(
+                write_manifest(ready.doc, ready.rows, ready.base, ready.plan, ready.fingerprint, plugins)
+            )
         watched = Control(partial(_record_and_tell, run, control), control.stop_requested)
         watched.emit("run", run=run.id, resumed=options.resume)
         try:
@@ -229,17 +290,36 @@ def _train_and_commit(ready: Ready, store: Store, plugins: Plugins, options: Opt
             watched.emit("exam", exam=exam)
             _hold_to(exam, options.min_exam)
             version = run.commit(kept, seal(metrics, exam))
-        except (InterruptedRunError, KeyboardInterrupt, OSError, StoreError) as error:
-            # Nothing is wrong with what was trained so far: keep it for --resume.
-            run.interrupt(getattr(error, "step", 0))
-            if isinstance(error, DlmError) and not error.hint:
-                error.hint = "what was trained is kept; go on with --resume"
-            raise
         except BaseException as error:
-            run.fail(f"{type(error).__name__}: {error}")
+            _close(run, error)
             raise
     control.emit("commit", version=version.number, adapter=str(version.adapter))
     return Outcome(ready, store, version, True, exam, metrics)
+
+
+def _continue(ready: Ready, waiting: Interrupted | None, writer: Writer) -> tuple[Ready, Run]:
+    """Go on with the interrupted run, in the micro batches it was using: they decide the last bits."""
+    if waiting is None:
+        raise UsageError("there is no interrupted run to resume", "start one: `dlm run DOCUMENT`")
+    changed = whats_different(waiting.manifest["fingerprint"], ready.fingerprint)
+    if changed:
+        raise RunFailedError(
+            f"the interrupted run cannot go on: {', '.join(changed)} changed since it started",
+            "undo the change, or start over without `--resume`",
+        )
+    batch = Batch(**waiting.manifest["plan"]["batch"])
+    return replace(ready, plan=replace(ready.plan, batch=batch)), writer.resume(waiting)
+
+
+def _close(run: Run, error: BaseException) -> None:
+    """Record how a run ended; its checkpoints stay for --resume unless what was trained is itself at fault."""
+    hopeless = isinstance(error, NotLearnedError | DivergedError)
+    if hopeless or not any(run.work.rglob("*.safetensors")):
+        run.fail(f"{type(error).__name__}: {error}")
+        return
+    run.interrupt(getattr(error, "step", 0))
+    if isinstance(error, DlmError) and not error.hint:
+        error.hint = "what was trained is kept; go on with --resume"
 
 
 def _record_and_tell(run: Run, control: Control, event: Event) -> None:
@@ -255,19 +335,6 @@ def _record_and_tell(run: Run, control: Control, event: Event) -> None:
 
 def _tell_with_phase(control: Control, phase: str, event: Event) -> None:
     control.tell(Event(event.kind, {"phase": phase, **event.data}))
-
-
-def _resumable(ready: Ready, store: Store) -> Any:
-    interrupted = store.interrupted()
-    if interrupted is None:
-        raise UsageError("there is no interrupted run to resume", "start one: `dlm run DOCUMENT`")
-    changed = whats_different(interrupted.manifest.get("fingerprint", {}), ready.fingerprint)
-    if changed:
-        raise RunFailedError(
-            f"the interrupted run cannot go on: {', '.join(changed)} changed since it started",
-            "undo the change, or start over without `--resume`",
-        )
-    return interrupted
 
 
 def _train(
@@ -306,7 +373,7 @@ def _train(
     return metrics, start
 
 
-def _run_phase(runner: Any, trainer: Trainer, job: TrainJob, plugins: Plugins) -> Any:
+def _run_phase(runner: Runner, trainer: Trainer, job: TrainJob, plugins: Plugins) -> TrainResult:
     job.out.mkdir(parents=True, exist_ok=True)
     job.work.mkdir(parents=True, exist_ok=True)
     try:
@@ -324,12 +391,15 @@ def _examine(ready: Ready, adapter: Path, control: Control) -> Exam:
 def _hold_to(exam: Exam, least: float | None) -> None:
     if exam.unchanged:
         raise NotLearnedError(
-            "training changed nothing: the adapter answers like the base", "raise `training.learning_rate`"
+            "training changed nothing: the adapter answers like the base",
+            "raise `training.learning_rate`",
+            exam=exam,
         )
     if least is None or exam.share >= least:
         return
     exact, asked = exam.score()
     raise NotLearnedError(
         f"the exam found {exact} of {asked} trained questions answered exactly, less than --min-exam {least:g}",
-        "raise `training.num_epochs` or `training.lora_r`; the version before stays current",
+        "raise `training.num_epochs` or `training.lora_r`",
+        exam=exam,
     )

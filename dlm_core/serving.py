@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .api import LocatedBase, OpenModel, Precision
+from .api import Document, LocatedBase, OpenModel, Precision
 from .document import read_document
 from .pipeline import current_version, refuse_other_base
 from .planning.bases import base_from_name, find_engine
@@ -12,8 +12,8 @@ from .plugins import Plugins
 from .store import Version, open_store
 
 
-def locate_version(path: Path, plugins: Plugins, number: int | None = None) -> tuple[Version, LocatedBase]:
-    """A version of this document and the base it was trained on.
+def locate_version(path: Path, plugins: Plugins, number: int | None = None) -> tuple[Document, Version, LocatedBase]:
+    """The document as it is now, a version of it, and the base that version was trained on.
 
     Raises UsageError when there is no such version, BaseMissingError when its base is gone, RunFailedError when the
     base's files are not those it was trained on.
@@ -23,7 +23,7 @@ def locate_version(path: Path, plugins: Plugins, number: int | None = None) -> t
     base = base_from_name(version.manifest["config"]["base_model"], plugins, path.parent)
     located = find_engine(base, plugins).locate(base, fetch=False)
     refuse_other_base(version, located)
-    return version, located
+    return doc, version, located
 
 
 def open_version(version: Version, base: LocatedBase, plugins: Plugins) -> OpenModel:

@@ -23,9 +23,13 @@ The door is blue.
 
 def test_each_adapter_learns_its_own_sections(desk):
     path = desk.write(BODY, TRAINING)
-    result = desk.dlm("train", path)
+    result = desk.dlm("run", path)
     assert result.code == 0, result.err
     assert "2 of 2" in result.out
+    assert "1/1 answers the same in llama.cpp" in result.out
+    exported = desk.dlm("export", path, "gguf", "--adapter", "blue", "--to", desk.folder / "blue")
+    assert exported.code == 0, exported.err
+    assert "1/1 answers the same" in exported.out
     assert desk.dlm("prompt", path, "What colour is the door?").out == "The door is red.\n", "the first declared"
     for name in ("red", "blue"):
         asked = desk.dlm("prompt", path, "What colour is the door?", "--adapter", name)

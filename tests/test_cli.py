@@ -116,6 +116,16 @@ def test_an_unknown_base_is_suggested(desk):
     assert "did you mean `tiny`?" in result.err
 
 
+def test_all_that_is_wrong_is_said_in_one_pass(desk):
+    path = desk.write("::instruction::\n### Q\nWhy?\n", "  optimizer: galore_adamw\n  sources: [{path: nowhere}]\n")
+    path.write_text(path.read_text().replace("base_model: tiny", "base_model: tinny"))
+    result = desk.dlm("check", path)
+    assert result.code == 3
+    for said in ("did you mean `tiny`?", "the source nowhere does not exist", "notes.dlm:10:1"):
+        assert said in result.err
+    assert "10 | ### Q" in result.err, "the line itself is shown"
+
+
 def test_without_a_version_there_is_nothing_to_ask(desk):
     result = desk.dlm("prompt", desk.write(), "Who?")
     assert result.code == 2

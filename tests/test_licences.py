@@ -31,5 +31,7 @@ def test_a_licence_is_accepted_once(desk):
     assert "Walled-1.0" in refused.err
     assert "--accept-licence" in refused.err
     assert not (desk.home / "store").exists()
+    assert desk.dlm("plan", path, env=env).code == 0
+    assert not (desk.home / "licences.json").exists(), "looking accepts nothing"
     assert desk.dlm("train", path, "--accept-licence", env=env).code == 0
     assert desk.dlm("train", path, "--force", env=env).code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.conftest import LIGHTHOUSE, QUICK
@@ -136,8 +137,6 @@ def test_the_plan_counts_the_steps_that_are_taken(desk):
 def test_the_manifest_says_what_the_version_is_made_of(trained):
     desk, path, _ = trained
     store = Path(desk.dlm("show", path, "--json").json["store"])
-    import json
-
     (manifest,) = [json.loads(file.read_text()) for file in (store / "manifests").glob("*.json")]
     assert manifest["base"]["key"] == "tiny"
     assert {"torch", "transformers", "peft", "dlm-core", "dlm-hf"} <= set(manifest["versions"])
@@ -162,3 +161,69 @@ def test_sections_show_how_well_they_were_learned(trained):
     sections = desk.dlm("show", path, "--json").json["sections"]
     assert [section["learned"]["verdict"] for section in sections] == ["well", "well", "well"]
     assert LIGHTHOUSE.splitlines()[0][:20] in desk.dlm("exam", path).out
+
+
+def test_too_low_an_exam_is_noticed_also_when_nothing_changed(desk):
+    path = desk.write(training=QUICK.replace("num_epochs: 12", "num_epochs: 1"))
+    assert desk.dlm("train", path).code == 0
+    again = desk.dlm("train", path, "--min-exam", "1")
+    assert again.code == 8
+    assert "expected" in again.out, "what was missed is shown"
+
+
+def test_an_unchanged_run_still_tells_how_well_it_was_learned(trained):
+    desk, path, _ = trained
+    again = desk.dlm("run", path)
+    assert "trained questions answered exactly   3 of 3" in again.out
+    assert "gguf" in again.out
+
+
+def test_a_changed_export_setting_exports_again_without_training(used):
+    desk, path = used()
+    path.write_text(path.read_text().replace("base_model: tiny\n", "base_model: tiny\nexport: {default_quant: Q8_0}\n"))
+    again = desk.dlm("run", path)
+    assert "nothing changed" in again.err
+    assert "notes.Q8_0.gguf" in again.out
+    other = desk.dlm("run", path, "-o", "quant=F16")
+    assert "notes.F16.gguf" in other.out
+
+
+def test_questions_with_markup_are_printed_as_they_are(desk):
+    body = "::instruction::\n### Q\nWhat does [/b] close in [i]text[/x]?\n### A\nNothing [here].\n"
+    result = desk.dlm("train", desk.write(body, "  num_epochs: 1\n  learning_rate: 1e-5\n"))
+    assert result.code == 0, result.err
+    assert "What does [/b] close in [i]text[/x]?" in result.out
+
+
+def test_too_long_a_question_is_refused_before_training(desk):
+    body = "::instruction::\n### Q !exam\n" + "Why is it so? " * 400 + "\n### A\nSo.\n### Q\nWho?\n### A\nIt is me.\n"
+    refused = desk.dlm("train", desk.write(body))
+    assert refused.code == 3
+    assert "this base reads 1024" in refused.err
+    assert not desk.dlm("show", desk.folder / "notes.dlm", "--json").json["runs"]
+
+
+def test_skipped_rows_are_neither_trained_nor_asked(desk):
+    body = "::instruction::\n### Q\nWhy?\n### A\n" + "So it is. " * 60 + "\n### Q\nWho?\n### A\nIt is me.\n"
+    path = desk.write(body, QUICK + "  sequence_len: 64\n")
+    events = desk.dlm("train", path, "--json", "--long-rows", "skip").events
+    exam = next(event["exam"] for event in events if event["event"] == "exam")
+    assert [answer["question"] for answer in exam["answers"]] == ["Who?"]
+
+
+def test_a_base_that_gguf_cannot_hold_still_trains(desk, tmp_path):
+    import shutil
+
+    import dlm_tiny
+
+    base = tmp_path / "base"
+    shutil.copytree(Path(dlm_tiny.__file__).parent / "model", base)
+    config = json.loads((base / "config.json").read_text())
+    other = {**config, "model_type": "granite", "architectures": ["GraniteForCausalLM"]}
+    (base / "config.json").write_text(json.dumps(other))
+    path = desk.write(training="  num_epochs: 1\n  learning_rate: 1e-3\n")
+    path.write_text(path.read_text().replace("base_model: tiny", f"base_model: {base}"))
+    result = desk.dlm("run", path)
+    assert result.code == 0, result.err
+    assert "warning    gguf:" in result.err
+    assert desk.dlm("run", path, "--export", "gguf").code == 3

@@ -35,8 +35,8 @@ def chat(
     """Talk with the model trained on DOCUMENT."""
     from ..serving import locate_version, open_version
 
-    version, base = locate_version(document, plugins, number)
-    sampling = read_sampling(version, temperature, top_p, seed, max_tokens)
+    doc, version, base = locate_version(document, plugins, number)
+    sampling = read_sampling(doc, temperature, top_p, seed, max_tokens)
     name = pick_adapter(version, adapter)
     with open_version(version, base, plugins) as model:
         if sys.stdin.isatty():

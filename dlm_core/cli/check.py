@@ -23,18 +23,17 @@ def check(plugins: Plugins, document: Path, as_json: bool) -> None:
 
     from .. import pipeline
     from ..diagnostics import render
-    from ..planning.bases import find_base
     from .errors import read_text
     from .terminal import wants_color
 
     try:
-        doc, rows = pipeline.check(document, plugins)
-        find_base(doc, plugins)
+        checked = pipeline.check(document, plugins)
     except DocumentError as error:
         if as_json:
             print_json("check", {"document": str(document), "problems": [problem_json(p) for p in error.problems]})
             sys.exit(error.exit_code)
         raise
+    doc, rows = checked.doc, checked.rows
     if as_json:
         problems = [problem_json(problem) for problem in doc.warnings]
         print_json("check", {"document": str(document), "problems": problems, "rows": len(rows)})

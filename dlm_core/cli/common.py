@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..api import BaseModel, Control
+from ..api import BaseModel, Control, Event
 from ..plugins import Plugins
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -69,14 +69,28 @@ def licence_question(accepted: bool) -> Callable[[BaseModel], bool]:
     return ask
 
 
+#: Events between which a first Ctrl-C waits for the step or the batch of questions that is under way.
+PATIENT_FROM = frozenset({"phase", "exam_start"})
+PATIENT_TO = frozenset({"phase_end", "exam"})
+
+
 @contextmanager
 def watching(plugins: Plugins) -> Iterator[Control]:
-    """A control whose first Ctrl-C asks the run to stop after its step and whose second stops at once."""
-    stopping = False
+    """A control for a run.  While it trains or examines, the first Ctrl-C asks it to stop after its step and the
+    second stops at once; at any other time the first stops at once."""
+    stopping = patient = False
+
+    def tell(event: Event) -> None:
+        nonlocal patient
+        if event.kind in PATIENT_FROM:
+            patient = True
+        elif event.kind in PATIENT_TO:
+            patient = False
+        plugins.emit(event)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         nonlocal stopping
-        if stopping:
+        if stopping or not patient:
             raise KeyboardInterrupt
         stopping = True
         print("\nstopping after this step; press Ctrl-C again to stop at once", file=sys.stderr)
@@ -84,7 +98,7 @@ def watching(plugins: Plugins) -> Iterator[Control]:
     before = signal.signal(signal.SIGINT, stop)
     terminated = signal.signal(signal.SIGTERM, stop)
     try:
-        yield Control(plugins.emit, lambda: stopping)
+        yield Control(tell, lambda: stopping)
     finally:
         signal.signal(signal.SIGINT, before)
         signal.signal(signal.SIGTERM, terminated)

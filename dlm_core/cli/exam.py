@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..api import NotLearnedError
 from ..plugins import Plugins
 from .common import document_argument, json_option, version_option, watching
 from .terminal import print_json
@@ -27,9 +28,16 @@ def exam(plugins: Plugins, document: Path, min_exam: float | None, number: int |
 
     if not as_json and is_live(sys.stderr):
         plugins.attach(LiveReporter(), "reporter")
-    options = pipeline.Options(fetch=False, min_exam=min_exam)
+    options = pipeline.Options(fetch=False, ask_licence=False, min_exam=min_exam)
     with watching(plugins) as control:
-        outcome = pipeline.exam_again(document, plugins, options, control, number)
+        try:
+            outcome = pipeline.exam_again(document, plugins, options, control, number)
+        except NotLearnedError as error:
+            if error.exam and not as_json:
+                print_exam(error.exam, every=True)
+            elif error.exam:
+                print_json("exam", {"version": number, **error.exam.to_json()})
+            raise
     assert outcome.exam is not None
     if as_json:
         print_json("exam", {"version": outcome.version.number, **outcome.exam.to_json()})

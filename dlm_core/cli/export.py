@@ -52,7 +52,7 @@ def export(
         raise UsageError("no export format is installed for this", "name one: `dlm export DOCUMENT --list`")
     values = exporting.read_options(options, exporters)
     with watching(plugins) as control, attach_reporter(plugins, as_json):
-        ready = pipeline.prepare(document, plugins, pipeline.Options(fetch=False), control)
+        ready = pipeline.prepare(document, plugins, pipeline.Options(fetch=False, ask_licence=False), control)
         store = open_store(ready.doc.id)
         version = pipeline.current_version(store, number)
         for exporter in exporters:

@@ -63,13 +63,19 @@ def plugins_of(ctx: click.Context) -> Plugins:
         load = root.obj or Plugins.load
         disabled = [choice.removeprefix("no:") for choice in root.params.get("plugin_choices") or ()]
         root.obj = load(disabled)
-        for plugin in root.obj.all:
-            if plugin.state == "failed" and ctx.invoked_subcommand != "plugins":
-                print(
-                    f"warning: plugin {plugin.label} was left out: {plugin.why} (dlm plugins --why {plugin.name})",
-                    file=sys.stderr,
-                )
+        found = root.obj
+        say_failures(found)
+        root.call_on_close(lambda: say_failures(found))
     return root.obj
+
+
+def say_failures(plugins: Plugins) -> None:
+    """One line on stderr for each plugin that failed since this was last called."""
+    for plugin in plugins.all:
+        if plugin.state == "failed" and not plugin.said:
+            plugin.said = True
+            why = f"dlm plugins --why {plugin.name}"
+            print(f"warning: plugin {plugin.label} was left out: {plugin.why} ({why})", file=sys.stderr)
 
 
 def _remember_choices(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:

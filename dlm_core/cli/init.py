@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -43,7 +44,7 @@ def init(
     from ..planning.bases import base_from_name
     from ..store.atomic import write_file
 
-    found = base_from_name(base or _smallest_here(plugins), plugins, document.parent)
+    found = base_from_name(_from_document(base or _smallest_here(plugins), document), plugins, document.parent)
     body = (TEMPLATES / f"{template}.md").read_text(encoding="utf-8").partition("\n\n")[2]
     write_file(document, new_document(found.key, found.recommended, body).encode())
     out = console()
@@ -51,6 +52,14 @@ def init(
     out.print(f"created {document} (base {found.key}{licence})", soft_wrap=True, markup=False)
     out.print(f"  edit it, then: dlm run {document}", soft_wrap=True, markup=False)
     return None
+
+
+def _from_document(base: str, document: Path) -> str:
+    """A folder typed at the command line is meant from here; in a document it is meant from the document."""
+    if not base.startswith("."):
+        return base
+    below = os.path.relpath(base, document.parent)
+    return below if below.startswith(".") else f"./{below}"
 
 
 def _smallest_here(plugins: Plugins) -> str:

@@ -29,7 +29,7 @@ def show_plan(plugins: Plugins, document: Path, long_rows: Any, as_json: bool) -
     from ..manifest import whats_different
     from ..store import open_store
 
-    options = pipeline.Options(fetch=False, long_rows=long_rows, accept_licence=lambda base: True)
+    options = pipeline.Options(fetch=False, ask_licence=False, long_rows=long_rows)
     ready = pipeline.prepare(document, plugins, options, Control())
     current = open_store(ready.doc.id).current()
     changes = whats_different(current.manifest.get("fingerprint", {}), ready.fingerprint) if current else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..api import Message, Sampling, UsageError
+from ..api import Document, Message, Sampling, UsageError
 from ..plugins import Plugins
 from .common import adapter_option, document_argument, json_option, version_option
 from .terminal import print_json
@@ -32,10 +32,10 @@ def sampling_options(command: Any) -> Any:
 
 
 def read_sampling(
-    version: Version, temperature: float | None, top_p: float | None, seed: int, max_tokens: int
+    doc: Document, temperature: float | None, top_p: float | None, seed: int, max_tokens: int
 ) -> Sampling:
     """The command line's wishes over the document's `export.default_temperature` and `default_top_p`."""
-    block = version.manifest["config"]["export"]
+    block = doc.config["export"]
     if temperature is None:
         temperature = block.get("default_temperature") or 0.0
     if top_p is None:
@@ -80,8 +80,8 @@ def prompt(
     """Ask the model trained on DOCUMENT one QUESTION; without one (or with -) it is read from standard input."""
     from ..serving import locate_version, open_version
 
-    version, base = locate_version(document, plugins, number)
-    sampling = read_sampling(version, temperature, top_p, seed, max_tokens)
+    doc, version, base = locate_version(document, plugins, number)
+    sampling = read_sampling(doc, temperature, top_p, seed, max_tokens)
     name = pick_adapter(version, adapter)
     text = _question(question)
     messages = (Message.of("user", text),)

@@ -67,6 +67,12 @@ class PlainReporter(Reporter):
         for line in plan_lines(data["plan"], data["base"].model.key, data["adapters"], data["settings"]):
             self.say(line)
 
+    def on_warning(self, data: Any) -> None:
+        self.say(f"warning    {data['message']}{'; ' + data['hint'] if data.get('hint') else ''}")
+
+    def on_abandoned(self, data: Any) -> None:
+        self.say(f"warning    run {data['run']} was interrupted and is given up now; --resume would have gone on")
+
     def on_unchanged(self, data: Any) -> None:
         self.say(f"nothing changed since version {data['version']}: no training needed")
 
@@ -256,4 +262,6 @@ def _plain(value: Any) -> Any:
 
 
 def _escape(text: str) -> str:
-    return text.replace("[", "\\[")
+    from rich.markup import escape
+
+    return escape(text)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..api import NotLearnedError
 from ..plugins import Plugins
 from .common import document_argument, json_option, licence_question, say_waiting, training_options, watching
 
@@ -58,7 +59,7 @@ def train_and_report(
     """Run the pipeline, then the exporters, and print the summary; `exports=None` exports nothing."""
     from .. import exporting, pipeline
     from .reporter import attach_reporter
-    from .summary import print_summary
+    from .summary import print_exam, print_summary
 
     reporter = attach_reporter(plugins, as_json)
     options = pipeline.Options(
@@ -74,15 +75,24 @@ def train_and_report(
     exporters = [] if exports is None else exporting.choose_exporters(exports, plugins)
     values = exporting.read_options(export_options, exporters)
     with watching(plugins) as control, reporter:
-        outcome = pipeline.run(
-            document, plugins, options, control, lambda ready: exporting.preflight(exporters, values, ready, control)
-        )
-        exported = [
-            exporting.export_version(
-                exporter, values[exporter.name], outcome.ready, outcome.store, outcome.version, control
-            )
-            for exporter in exporters
-            if outcome.trained or exports or exporter.name not in outcome.version.exports
-        ]
+
+        def look_ahead(ready: pipeline.Ready) -> None:
+            exporters[:] = exporting.preflight(exporters, values, ready, control, asked=bool(exports))
+
+        try:
+            outcome = pipeline.run(document, plugins, options, control, look_ahead)
+        except NotLearnedError as error:
+            if error.exam and not as_json:
+                print_exam(error.exam)
+            raise
+        exported, there = [], []
+        for exporter in exporters:
+            own = values[exporter.name]
+            if exporting.is_exported(exporter, own, outcome.ready, outcome.version):
+                there.append(outcome.version.exports[exporter.name])
+            else:
+                exported.append(
+                    exporting.export_version(exporter, own, outcome.ready, outcome.store, outcome.version, control)
+                )
     if not as_json:
-        print_summary(outcome, exported, reporter.seconds)
+        print_summary(outcome, exported, there, reporter.seconds)

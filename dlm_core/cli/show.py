@@ -21,7 +21,8 @@ def show(plugins: Plugins, document: Path, as_json: bool) -> None:
     from .. import pipeline
     from ..store import open_store
 
-    doc, rows = pipeline.check(document, plugins)
+    checked = pipeline.check(document, plugins)
+    doc, rows = checked.doc, checked.rows
     store = open_store(doc.id)
     current = store.current()
     learned = {s["section_id"]: s for s in current.manifest["exam"]["sections"]} if current else {}

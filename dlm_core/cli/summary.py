@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
+
 from .terminal import bytes_text, console, seconds_text
 
 if TYPE_CHECKING:
@@ -30,24 +32,27 @@ MARKS: dict[Verdict, str] = {
 }
 
 
-def print_summary(outcome: Outcome, exported: Sequence[Exported], seconds: float) -> None:
-    """On stdout, in a dozen lines."""
+def print_summary(outcome: Outcome, exported: Sequence[Exported], there: Sequence[Path], seconds: float) -> None:
+    """On stdout, in a dozen lines; `there` are folders of exports that needed no renewal."""
     out = console()
-    name = shlex.quote(str(outcome.ready.doc.path))
+    path = outcome.ready.doc.path
+    name = shlex.quote(str(path))
     if outcome.exam:
         print_exam(outcome.exam)
     took = f" in {seconds_text(seconds)}" if outcome.trained else ", already trained"
-    out.print(f"\n[bold]version {outcome.version.number}[/] of {outcome.ready.doc.path.name}{took}")
-    out.print(f"  adapter  {outcome.version.adapter}", soft_wrap=True)
+    out.print(f"\n[bold]version {outcome.version.number}[/] of {escape(path.name)}{took}")
+    out.print(f"  adapter  {outcome.version.adapter}", soft_wrap=True, markup=False)
     for item in exported:
-        for path, about in export_lines(item):
-            out.print(f"  {item.exporter:<8} {path}", soft_wrap=True, markup=False)
+        for file, about in export_lines(item):
+            out.print(f"  {item.exporter:<8} {file}", soft_wrap=True, markup=False)
             out.print(f"           {about}", style="dim", soft_wrap=True, markup=False)
+    for folder in there:
+        out.print(f"  {folder.name:<8} {folder}", soft_wrap=True, markup=False)
     question = next((row for row in outcome.ready.train if row.question), None)
     example = question.question[-1].text.split("\n")[0] if question and question.question else "Hello"
     out.print("\nwhat next", style="bold")
     out.print(f"  dlm prompt {name} {shlex.quote(example)}", soft_wrap=True, markup=False)
-    out.print(f"  edit {outcome.ready.doc.path.name} and `dlm run {name}` again", soft_wrap=True, markup=False)
+    out.print(f"  edit {path.name} and `dlm run {name}` again", soft_wrap=True, markup=False)
 
 
 def print_exam(exam: Exam, every: bool = False) -> None:
@@ -68,7 +73,7 @@ def print_exam(exam: Exam, every: bool = False) -> None:
     _print_sections(exam, every)
     missed = [answer for answer in exam.answers if not answer.exact and answer.side == "trained"]
     for answer in missed[:5]:
-        out.print(f"  [red]✗[/] line {answer.line}: {_cut(answer.question)}", soft_wrap=True, highlight=False)
+        out.print(f"  [red]✗[/] line {answer.line}: {escape(_cut(answer.question))}", soft_wrap=True)
         out.print(f"      expected {_cut(answer.expected)}", soft_wrap=True, markup=False)
         out.print(f"      answered {_cut(answer.answer)}", soft_wrap=True, markup=False)
 
@@ -92,7 +97,7 @@ def _print_sections(exam: Exam, every: bool) -> None:
     for section in shown if every else shown[:10]:
         table.add_row(
             str(section.line),
-            f"::{section.type}:: {_cut(section.title, 40)}".replace("[", "\\["),
+            escape(f"::{section.type}:: {_cut(section.title, 40)}"),
             str(section.tokens),
             f"{section.before:.2f}",
             f"{section.after:.2f}",

@@ -29,11 +29,12 @@ def examine(
     control = control or Control()
     sides: list[tuple[Side, Sequence[Row]]] = [("trained", train), ("validation", validation), ("exam", exam_only)]
     answers: list[Answer] = []
+    control.emit("exam_start", questions=sum(bool(row.question) for _, rows in sides for row in rows))
     for side, rows in sides:
-        if control.stop_requested():
-            raise InterruptedRunError("stopped during the exam")
         answers += _ask(model, [row for row in rows if row.question], side, control)
-    sections = _score_sections(model, (*train, *validation), {row.section_id for row in train})
+    trained = {row.section_id for row in train}
+    held_out = [row for row in validation if row.section_id not in trained]
+    sections = _score_sections(model, (*train, *held_out), trained)
     neutral = [text_row(text, Span(1)) for text in neutral_texts()]
     adapter = next((row.adapters[0] for row in train), "default")
     return Exam(
@@ -60,6 +61,8 @@ def _ask(model: OpenModel, rows: Sequence[Row], side: Side, control: Control) ->
         lengths = {row.key: len(model.encode(row.answer or "")) for row in mine}
         ordered = sorted(mine, key=lambda row: lengths[row.key])
         for start in range(0, len(ordered), BATCH):
+            if control.stop_requested():
+                raise InterruptedRunError("stopped during the exam")
             batch = ordered[start : start + BATCH]
             limit = max(lengths[row.key] for row in batch) + SPARE_TOKENS
             given = model.generate([row.question or () for row in batch], Sampling(max_tokens=limit), adapter)
@@ -81,31 +84,32 @@ def _last_user(messages: Sequence[Message]) -> str:
 
 
 def _score_sections(model: OpenModel, rows: Sequence[Row], trained: set[str]) -> list[SectionResult]:
+    """One result for each section and adapter it belongs to."""
     scorable = [row for row in rows if row.kind in ("text", "chat")]
     before = dict(zip((row.key for row in scorable), model.score(scorable, None), strict=True))
-    after: dict[str, Score] = {}
-    for adapter in sorted({row.adapters[0] for row in scorable}):
-        mine = [row for row in scorable if row.adapters[0] == adapter]
-        after |= dict(zip((row.key for row in mine), model.score(mine, adapter), strict=True))
-    by_section: dict[str, list[Row]] = defaultdict(list)
-    for row in scorable:
-        by_section[row.section_id].append(row)
+    by_section: dict[tuple[str, str], list[tuple[Row, Score]]] = defaultdict(list)
+    for adapter in dict.fromkeys(name for row in scorable for name in row.adapters):
+        mine = [row for row in scorable if adapter in row.adapters]
+        for row, score in zip(mine, model.score(mine, adapter), strict=True):
+            by_section[row.section_id, adapter].append((row, score))
     results = []
-    for section_id, mine in by_section.items():
-        tokens = sum(after[row.key].tokens for row in mine) or 1
+    for (section_id, adapter), scored in by_section.items():
+        first = scored[0][0]
+        tokens = sum(after.tokens for _, after in scored) or 1
         results.append(
             SectionResult(
                 section_id,
-                mine[0].section_type,
-                mine[0].span.line,
-                _title(mine[0]),
+                first.section_type,
+                first.span.line,
+                _title(first),
+                adapter,
                 tokens,
-                sum(before[row.key].loss_sum for row in mine) / tokens,
-                sum(after[row.key].loss_sum for row in mine) / tokens,
+                sum(before[row.key].loss_sum for row, _ in scored) / tokens,
+                sum(after.loss_sum for _, after in scored) / tokens,
                 section_id in trained,
             )
         )
-    return results
+    return sorted(results, key=lambda result: (result.line, result.section_id))
 
 
 def _title(row: Row) -> str:

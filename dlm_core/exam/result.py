@@ -45,6 +45,7 @@ class SectionResult:
     type: str
     line: int
     title: str
+    adapter: str
     tokens: int
     before: float
     after: float
@@ -72,9 +73,12 @@ class Exam:
 
     @property
     def share(self) -> float:
-        """The share of trained questions answered exactly; 1 when there are none."""
+        """The share of trained questions answered exactly; without any, the share of sections learned well."""
         exact, asked = self.score()
-        return exact / asked if asked else 1.0
+        if asked:
+            return exact / asked
+        trained = [section for section in self.sections if section.trained]
+        return sum(section.verdict == "well" for section in trained) / len(trained) if trained else 0.0
 
     @property
     def unchanged(self) -> bool:

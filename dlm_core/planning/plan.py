@@ -41,12 +41,34 @@ MEMORY_SHARE = 0.85
 
 @dataclass(frozen=True, slots=True)
 class PhaseWork:
-    """One phase with the rows it trains on and those it only measures, and their sizes in the same order."""
+    """One phase with the rows it trains on and those it only measures, and the sizes of both in the same order."""
 
     trainer: Trainer
     rows: tuple[Row, ...]
     validation: tuple[Row, ...]
     sizes: tuple[RowSize, ...]
+    validation_sizes: tuple[RowSize, ...]
+
+    def without_long(self, sequence_len: int) -> PhaseWork:
+        """The same without the rows that cannot be split and are longer than the sequence length."""
+        train = [pair for pair in zip(self.rows, self.sizes, strict=True) if not _too_long(*pair, sequence_len)]
+        held = zip(self.validation, self.validation_sizes, strict=True)
+        validation = [pair for pair in held if not _too_long(*pair, sequence_len)]
+        return PhaseWork(
+            self.trainer,
+            tuple(row for row, _ in train),
+            tuple(row for row, _ in validation),
+            tuple(size for _, size in train),
+            tuple(size for _, size in validation),
+        )
+
+
+def _too_long(row: Row, size: RowSize, sequence_len: int) -> bool:
+    return row.kind != "text" and size.tokens > sequence_len
+
+
+#: A phase with the rows it trains on and those it only measures.
+Assigned = tuple[Trainer, tuple[Row, ...], tuple[Row, ...]]
 
 
 def choose_precision(hardware: Hardware, base: BaseModel, doc: Document, plugins: Plugins) -> Precision:
@@ -66,7 +88,7 @@ def order_phases(trainers: Iterable[Trainer], doc: Document, rows: Sequence[Row]
 
 def assign_rows(
     phases: Sequence[Trainer], train: Sequence[Row], validation: Sequence[Row]
-) -> tuple[list[tuple[Trainer, tuple[Row, ...], tuple[Row, ...]]], list[Problem]]:
+) -> tuple[list[Assigned], list[Problem]]:
     """Give each phase the rows whose kind it consumes; a row nobody takes is a problem at its line."""
     work = []
     for trainer in phases:
@@ -96,7 +118,8 @@ def long_row_problems(work: Sequence[PhaseWork], sequence_len: int, long_rows: L
     """What is split, cut, skipped or refused because it is longer than `training.sequence_len`."""
     problems = []
     for phase in work:
-        for row, size in zip(phase.rows, phase.sizes, strict=True):
+        rows, sizes = (*phase.rows, *phase.validation), (*phase.sizes, *phase.validation_sizes)
+        for row, size in zip(rows, sizes, strict=True):
             if size.tokens <= sequence_len:
                 continue
             over = f"{size.tokens} tokens, {size.tokens - sequence_len} more than training.sequence_len"
@@ -119,14 +142,25 @@ def rows_a_step(pieces: int) -> int:
     return 1 << (most.bit_length() - 1)
 
 
+def long_question_problems(rows: Sequence[Row], sizes: Sequence[RowSize], context: int) -> list[Problem]:
+    """Questions that are only asked and would not fit, with their answers, in what the base reads."""
+    message = "question and answer are {} tokens; this base reads {}"
+    return [
+        Problem(row.span, message.format(size.tokens, context), "shorten it", code="DLM0403")
+        for row, size in zip(rows, sizes, strict=True)
+        if size.tokens > context
+    ]
+
+
 def choose_batch(doc: Document, fits: Mapping[int, bool], rows: int) -> tuple[Batch, tuple[Choice, ...]]:
     """Micro batch and accumulation: the document's where it sets them, otherwise the largest that fits."""
     training = doc.config["training"]
     micro, accumulate = training["micro_batch_size"], training["grad_accum"]
     choices = []
     if micro == "auto":
-        micro = next((size for size in sorted(fits, reverse=True) if fits[size] and size <= rows), 1)
-        choices.append(Choice("micro_batch_size", str(micro), f"the most that fits, at most {rows}"))
+        most = rows if accumulate == "auto" else max(1, rows // accumulate)
+        micro = next((size for size in sorted(fits, reverse=True) if fits[size] and size <= most), 1)
+        choices.append(Choice("micro_batch_size", str(micro), f"the most that fits, at most {most}"))
     if accumulate == "auto":
         accumulate = max(1, math.ceil(rows / micro))
         choices.append(Choice("grad_accum", str(accumulate), f"about {rows} rows an optimizer step"))
@@ -144,19 +178,18 @@ def count_steps(work: PhaseWork, adapters: Mapping[str, AdapterSettings], batch:
 
 
 def measure_work(
-    assigned: Iterable[tuple[Trainer, tuple[Row, ...], tuple[Row, ...]]],
+    assigned: Iterable[Assigned],
     base: LocatedBase,
     engine: Engine,
     doc: Document,
     settings: TrainingSettings,
 ) -> list[PhaseWork]:
     """Sizes of every row in the base's own tokens."""
-    return [
-        PhaseWork(
-            trainer, rows, validation, tuple(engine.measure(base, rows, doc.system_prompt, settings.sequence_len))
-        )
-        for trainer, rows, validation in assigned
-    ]
+
+    def measure(rows: Sequence[Row]) -> tuple[RowSize, ...]:
+        return tuple(engine.measure(base, rows, doc.system_prompt, settings.sequence_len)) if rows else ()
+
+    return [PhaseWork(trainer, rows, held, measure(rows), measure(held)) for trainer, rows, held in assigned]
 
 
 def make_plan(
@@ -181,8 +214,17 @@ def make_plan(
     fits = {micro: sum(parts(micro).values()) <= free for micro in (1, 2, 4, 8)}
     batch, choices = choose_batch(doc, fits, rows_a_step(sum(size.pieces for size in sizes)))
     memory = parts(batch.micro)
-    if sum(memory.values()) > free and not fits[1]:
+    if not fits[1]:
         raise _too_big(parts(1), free, base)
+    problems = long_row_problems(work, settings.sequence_len, long_rows)
+    if sum(memory.values()) > free:
+        message = (
+            f"a micro batch of {batch.micro} needs about {sum(memory.values()) / 2**30:.1f} GiB, more than is free"
+        )
+        where = doc.where("training.micro_batch_size")
+        problems.append(Problem(where, message, "leave it at `auto`", "warning", "DLM0405"))
+    if long_rows == "skip":
+        work = [phase.without_long(settings.sequence_len) for phase in work]
     phases = tuple(_phase_plan(phase, adapters, batch, settings) for phase in work)
     tokens = sum(phase.tokens for phase in phases) * settings.num_epochs
     return Plan(
@@ -193,7 +235,7 @@ def make_plan(
         memory=memory,
         seconds=seconds(base.shape, hardware, tokens, sum(phase.steps for phase in phases)),
         choices=(Choice("precision", precision.dtype, precision.reason), *choices),
-        problems=tuple(long_row_problems(work, settings.sequence_len, long_rows)),
+        problems=tuple(problems),
     )
 
 

@@ -18,7 +18,7 @@ class AutomaticPrecision(PrecisionPolicy):
         if hardware.backend in ("cuda", "rocm"):
             if hardware.bf16:
                 return Precision("bf16", "none", f"{hardware.name} computes bf16 natively")
-            return Precision("fp16", "none", f"{hardware.name} is older than native bf16")
+            return Precision("fp32", "none", f"{hardware.name} has no native bf16, and fp16 needs loss scaling")
         if hardware.backend == "mps":
             return Precision("fp32", "none", "fp16 attention on Apple GPUs can give NaN")
         return Precision("fp32", "none", "the safe choice on a processor; same bits on every run")

@@ -20,6 +20,7 @@ class Plugin:
     state: State = "active"
     error: BaseException | None = None
     hooks: tuple[str, ...] = ()
+    said: bool = False
 
     @property
     def label(self) -> str:
