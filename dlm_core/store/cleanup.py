@@ -10,13 +10,11 @@ from .generations import Generation
 from .store import export_path, manifest_path, newest_interrupted, run_folders
 
 
-def sweep(root: Path) -> list[str]:
-    """Clear scratch folders, unfinished files and the files of runs that cannot go on.  Returns what was removed."""
-    return _remove(root, _scraps(root, generations.read_current(root)))
-
-
 def collect(root: Path) -> list[str]:
-    """`sweep`, and everything that no generation names.  The record before the current one stays as a backup."""
+    """Clear scratch folders, unfinished files, runs that cannot go on and everything that no generation names.
+
+    The record before the current one stays as a backup.  Returns the removed paths.
+    """
     state = generations.read_current(root)
     return _remove(root, [*_scraps(root, state), *_unnamed(root, state)])
 
@@ -51,9 +49,9 @@ def _others(folder: Path, named: set[Path]) -> Iterator[Path]:
     yield from (path for path in folder.iterdir() if path not in named and not path.name.endswith(atomic.PART))
 
 
-def _remove(root: Path, paths: Iterator[Path] | list[Path]) -> list[str]:
+def _remove(root: Path, paths: list[Path]) -> list[str]:
     removed = []
-    for path in list(paths):
+    for path in paths:
         atomic.remove(path)
         removed.append(path.relative_to(root).as_posix())
     return removed

@@ -119,21 +119,24 @@ class Store:
         return newest_interrupted(self.root, self.generation())
 
     @contextmanager
-    def writing(self, on_wait: Callable[[str], None] = lambda _: None) -> Iterator[Writer]:
-        """Hold the lock while the block runs; what dead runs left behind is cleared away first.
+    def writing(self, tell: Callable[[str], None] = lambda _: None) -> Iterator[Writer]:
+        """Hold the lock while the block runs; what earlier runs left behind is cleared away first.
 
-        `on_wait` is told once who holds the lock.  Raises StoreError when the store cannot be written.
+        `tell` hears once who holds the lock, and at the end of trouble with the runs database, which stops nothing.
+        Raises StoreError when the store cannot be written.
         """
         from .writer import Writer
 
         atomic.make_folder(self.root)
-        with lock.hold(self.root / "lock", on_wait):
+        with lock.hold(self.root / "lock", tell):
             writer = Writer(self)
             writer.prepare()
             try:
                 yield writer
             finally:
                 self.runs.close()
+                for warning in self.runs.take_warnings():
+                    tell(warning)
 
     def check(self, read_data: bool = True) -> list[str]:
         """What is wrong, one sentence each; without `read_data` file contents are not read."""

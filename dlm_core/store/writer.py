@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..api import DlmError, RunFailedError, UsageError
 from . import atomic, generations, objects
-from .cleanup import collect, sweep
+from .cleanup import collect
 from .finite import first_nonfinite
 from .generations import ExportRecord, VersionRecord
 from .store import Interrupted, Version, export_path, manifest_path, run_folders
@@ -38,14 +38,14 @@ class Writer:
         self.store, self.root = store, store.root
 
     def prepare(self) -> None:
-        """Make the store's folders and clear away what dead runs left."""
+        """Make the store's folders and clear away what earlier commands left: dead and failed runs, old records."""
         for name in ("generations", "adapters", "manifests", "exports", "runs", "tmp"):
             atomic.make_folder(self.root / name)
         # A run that was killed may have made these folders without making their names durable.
         for folder in (self.root.parent.parent, self.root.parent, self.root, self.root / "exports"):
             atomic.sync_folder(folder)
         generations.create(self.root)
-        sweep(self.root)
+        self.collect()
         self.store.runs.mark_dead({v.run: v.number for v in self.store.generation().versions})
 
     def begin(self, manifest: Mapping[str, Any]) -> Run:
@@ -84,7 +84,7 @@ class Writer:
 
         Returns `exports/v0001/<name>`.  Raises UsageError for an unknown version or a name that is no file name.
         """
-        self.store.version(version)
+        run = self.store.version(version).run
         atomic.sync_tree(folder)
         files = objects.list_folder(folder)
         record = ExportRecord(version, _checked(name), objects.listing_hash(files), files)
@@ -101,6 +101,8 @@ class Writer:
         atomic.make_folder(target.parent)
         atomic.move(folder, target)
         generations.advance(self.root, state, "export", exports=(*others, record))
+        size = sum(size for size, _ in files.values())
+        self.store.runs.export(version, name, run, path=target, size=size, sha256=record.sha256)
         return target
 
     def collect(self) -> list[str]:

@@ -195,15 +195,48 @@ def test_only_whole_checkpoints_count_and_the_newest_wins(store: Store) -> None:
     assert store.interrupted() is None
 
 
-def test_the_next_writer_sweeps_what_a_dead_run_left(store: Store) -> None:
+def test_the_next_writer_clears_away_what_dead_and_failed_runs_left(store: Store) -> None:
     with store.writing() as writer:
         version = train(writer, 1.0)
         writer.scratch("half-an-export")
+        export(writer, 1, "gguf", "one")
+        export(writer, 1, "gguf", "two")
+        failed = writer.begin({})
+        write_adapter(failed.out, 3.0)
+        kept = failed.keep(failed.out)
+        failed.fail("the exam said no")
         write_adapter(writer.begin({}).out, 2.0)
+    assert kept.path.is_dir()
     with store.writing():
         left = files(store) - named(store)
-    assert left == {"runs/000002"}
-    assert store.current() == version
+    assert left == {"runs/000003"}
+    assert store.current() == store.version(version.number)
+    assert store.check() == []
+
+
+def test_trouble_with_the_runs_database_is_told_at_the_end(store: Store) -> None:
+    told: list[str] = []
+    with store.writing(told.append) as writer:
+        train(writer, 1.0)
+        assert told == []
+        store.runs.close()
+        store.runs.path.write_bytes(b"no database at all, for more than a hundred bytes" * 9)
+    with store.writing(told.append) as writer:
+        train(writer, 2.0)
+    assert [message.split(" (")[0] for message in told if "is now" in message] == ["the runs database was damaged"]
+    assert len(store.versions()) == 2
+
+
+def test_exports_are_in_the_runs_database(store: Store) -> None:
+    with store.writing() as writer:
+        writer.begin({}).fail("first")
+        train(writer, 1.0)
+        path = export(writer, 1, "gguf", "some text")
+        export(writer, 1, "gguf", "other text")
+    (row,) = store.runs.exports()
+    (record,) = store.generation().exports
+    expected = {"run": 2, "version": 1, "name": "gguf", "path": str(path), "size": 10, "sha256": record.sha256}
+    assert {name: row[name] for name in expected} == expected
 
 
 def test_run_numbers_are_never_used_twice(store: Store) -> None:
