@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import sys
@@ -25,10 +24,11 @@ def doctor(plugins: Plugins, as_json: bool) -> None:
 
     from ..manifest import library_versions
     from ..planning.hardware import read_hardware
+    from ..store import default_home
 
     hardware = read_hardware()
     plugins.registries()
-    home = Path(os.environ.get("DLM_HOME", "~/.dlm")).expanduser()
+    home = default_home()
     largest = _largest(plugins, hardware.free_memory)
     found: dict[str, Any] = {
         "python": platform.python_version(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ from .terminal import console, print_json
 
 @click.command()
 @document_argument
+@click.option("--verify", is_flag=True, help="Hold every file in the store against its hash instead.")
 @json_option
 @click.pass_obj
-def show(plugins: Plugins, document: Path, as_json: bool) -> None:
+def show(plugins: Plugins, /, document: Path, verify: bool, as_json: bool) -> None:
     """Sections of DOCUMENT with how well each was learned, its versions, and its last runs."""
     from .. import pipeline
     from ..store import open_store
 
+    if verify:
+        return _verify(plugins, document, as_json)
     checked = pipeline.check(document, plugins)
     doc, rows = checked.doc, checked.rows
     store = open_store(doc.id)
@@ -42,8 +46,25 @@ def show(plugins: Plugins, document: Path, as_json: bool) -> None:
     about = {"document": str(document), "dlm_id": doc.id, "base_model": doc.base_model, "store": str(store.root)}
     if as_json:
         print_json("show", {**about, "sections": sections, "versions": versions, "runs": runs})
-        return
-    _print(about, sections, versions, runs)
+        return None
+    for warning in store.runs.take_warnings():
+        print(f"warning: {warning}", file=sys.stderr)
+    return _print(about, sections, versions, runs)
+
+
+def _verify(plugins: Plugins, document: Path, as_json: bool) -> None:
+    """Print what is missing, changed or too much in the store; the exit code is 1 when anything is."""
+    from ..document import read_document
+    from ..store import open_store
+
+    store = open_store(read_document(document, plugins).id)
+    problems = store.check()
+    if as_json:
+        print_json("verify", {"document": str(document), "store": str(store.root), "problems": problems})
+    else:
+        print("\n".join(problems) or f"everything in {store.root} is as it was written")
+    if problems:
+        sys.exit(1)
 
 
 def _version_json(version: Any, current: Any) -> dict[str, Any]:
