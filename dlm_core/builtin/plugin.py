@@ -64,6 +64,7 @@ def dlm_commands() -> Iterable[Command]:
         "rollback": "make an earlier version the current one",
         "bases": "list the base models a document can name",
         "plugins": "list plugins and what they provide",
+        "plugin": "start a plugin of your own",
         "doctor": "look over this machine and installation",
     }
     return [Command(name, text, f"dlm_core.cli.{name}:{name}") for name, text in helps.items()]

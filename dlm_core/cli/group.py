@@ -15,7 +15,7 @@ from ..plugins import Plugins, closest
 SECTIONS = {
     "Everyday": ("run", "init", "check", "prompt", "chat"),
     "Parts of a run": ("plan", "train", "exam", "export"),
-    "Looking and going back": ("show", "rollback", "bases", "plugins", "doctor"),
+    "Looking and going back": ("show", "rollback", "bases", "plugins", "plugin", "doctor"),
 }
 
 

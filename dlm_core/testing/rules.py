@@ -72,11 +72,17 @@ def config_is_strict(subject: Subject) -> Iterator[str]:
         except ValueError as error:
             yield f"{path}: its own defaults are not valid: {error}"
         document = subject.document("text")
-        try:
-            document.block(model)
-        except LookupError:
+        if not model.model_fields.keys() <= _at(document.config, path).keys():
             yield f"{path}: it finds no place in the frontmatter; `dlm check` says why"
         yield from (f"{path}: check() complains of a plain document: {p.message}" for p in block.check(document))
+
+
+def _at(config: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """The block at a dotted path; empty when there is none."""
+    for part in path.split("."):
+        found = config.get(part)
+        config = found if isinstance(found, Mapping) else {}
+    return config
 
 
 def _model_complaints(model: Any, path: str) -> Iterator[str]:

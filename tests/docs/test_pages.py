@@ -25,9 +25,10 @@ def command(name: str) -> click.Command:
 
 
 def options(of: click.Command) -> set[str]:
-    return {
-        name for param in of.params if isinstance(param, click.Option) for name in (*param.opts, *param.secondary_opts)
-    }
+    """The options of a command, and of the commands below it."""
+    below = of.commands.values() if isinstance(of, click.Group) else ()
+    mine = [param for param in of.params if isinstance(param, click.Option)]
+    return {name for param in mine for name in (*param.opts, *param.secondary_opts)}.union(*map(options, below))
 
 
 def sections(text: str, level: int = 3) -> dict[str, str]:

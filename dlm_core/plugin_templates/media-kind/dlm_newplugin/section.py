@@ -1,0 +1,33 @@
+"""The section type: a file, and below the fence what it is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar
+
+from dlm_core.api import Attr, Document, Media, Message, Problem, Row, Section, SectionType, Text, chat_row
+
+from .media import NewPlugin
+
+QUESTION = "What is this?"
+
+
+class NewPluginSection(SectionType):
+    name = "newplugin"
+    help = "a file of numbers and what it is"
+    attrs: ClassVar[Mapping[str, Attr]] = {"path": Attr(required=True, doc="the file, from the document's folder")}
+
+    def media(self, section: Section) -> Iterable[tuple[str, str]]:
+        return [("newplugin", section.attrs["path"])]
+
+    def rows(self, section: Section, doc: Document) -> Iterator[Row | Problem]:
+        path = (doc.path.parent / section.attrs["path"]).absolute()
+        try:
+            NewPlugin().probe(path)
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        except (OSError, ValueError) as error:
+            yield Problem(section.span, f"{section.attrs['path']} cannot be used: {error}")
+            return
+        question = Message("user", (Media("newplugin", str(path), digest), Text(QUESTION)))
+        yield chat_row([question, Message.of("assistant", section.content.strip())], section.at(0))

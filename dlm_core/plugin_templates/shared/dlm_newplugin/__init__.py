@@ -1,0 +1,1 @@
+"""A plugin for DLM; `plugin.py` is where DLM comes in."""

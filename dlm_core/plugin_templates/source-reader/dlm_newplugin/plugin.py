@@ -1,0 +1,13 @@
+"""Entry point of the plugin: what it gives to DLM.  Imported at every start, so it imports nothing heavy."""
+
+from __future__ import annotations
+
+from dlm_core import hookimpl
+from dlm_core.api import SourceReader
+
+
+@hookimpl
+def dlm_source_readers() -> list[SourceReader]:
+    from .reader import NewPlugin
+
+    return [NewPlugin()]

@@ -1,0 +1,167 @@
+"""Packages of strangers, one for each kind of hook, installed beside core and at work in `dlm run`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dlm_core.hookspecs import DlmSpec
+
+from .packages import entry_points, environment
+
+FOREIGN = Path(__file__).parent / "foreign"
+MODULES = sorted(path.stem for path in FOREIGN.glob("*.py"))
+NO_ENTRY = {"longest"}  # the module of a command
+FRONT = "dlm_id: 01KAPQ5T0J8E6M3Y7VZ2R4W9XC\ndlm_version: 15\n"
+PAIR = "::instruction::\n### Q\nWhere?\n### A\nHere.\n"
+
+
+@dataclass(frozen=True)
+class Away:
+    """A folder with installed strangers, and `dlm` in processes of its own."""
+
+    folder: Path
+
+    def dlm(self, *words: object, only: str = "", **extra: str) -> subprocess.CompletedProcess[str]:
+        """Run a command; `only` names the strangers that are there."""
+        seen = {"DLM_HOME": str(self.folder / "home"), "DLM_PLUGINS": f"null,{only}", **extra}
+        return subprocess.run(
+            [sys.executable, "-m", "dlm_core.cli", *map(str, words)],
+            cwd=self.folder,
+            env=environment(self.folder / "site", **seen),
+            capture_output=True,
+            text=True,
+        )
+
+    def run(
+        self, body: str, *words: object, only: str, front: str = "", base: str = "null-base"
+    ) -> list[dict[str, Any]]:
+        (self.folder / "notes.dlm").write_text(f"---\n{FRONT}base_model: {base}\n{front}---\n{body}")
+        done = self.dlm("run", "notes.dlm", "--json", *words, only=only)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture
+def away(tmp_path: Path) -> Away:
+    site = tmp_path / "site"
+    shutil.copytree(FOREIGN, site, ignore=shutil.ignore_patterns("__pycache__"))
+    for module in set(MODULES) - NO_ENTRY:
+        entry_points(site, f"foreign-{module}".replace("_", "-"), "1.0", {module: module})
+    entry_points(site, "foreign-null", "1.0", {"null": "dlm_core.testing.null.plugin"})
+    return Away(tmp_path)
+
+
+def of(events: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    return [event for event in events if event["event"] == kind][-1]
+
+
+def answers(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(answer["question"], answer["answer"]) for answer in of(events, "exam")["exam"]["answers"]]
+
+
+def adapter(events: list[dict[str, Any]]) -> Path:
+    return Path(of(events, "commit")["adapter"]) / "default"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_stranger_needs_more_than_forty_lines(module: str) -> None:
+    """Lines with something on them."""
+    assert len([line for line in (FOREIGN / f"{module}.py").read_text().splitlines() if line.strip()]) <= 40
+
+
+def test_every_hook_has_a_stranger() -> None:
+    text = "".join((FOREIGN / f"{module}.py").read_text() for module in MODULES)
+    assert [hook for hook in vars(DlmSpec) if hook.startswith("dlm_") and hook not in text] == []
+
+
+def test_a_section_type(away: Away) -> None:
+    events = away.run('::tides at="Varn"::\n06:12 4.1 m\n18:40 3.9 m\n', "--min-exam", "1", only="tides")
+    assert answers(events)[1] == ("How high is the water in Varn at 18:40?", "3.9 m")
+    done = away.dlm("check", "notes.dlm")
+    assert (done.returncode, "unknown section type `tides`" in done.stderr) == (3, True)
+
+
+def test_a_source_reader(away: Away) -> None:
+    (away.folder / "logs").mkdir()
+    (away.folder / "logs" / "may.log").write_text("LOG OF THE ODA\n06:00 | Fog lifted.\n")
+    (away.folder / "logs" / "june").write_text("LOG OF THE ODA\n07:00 | Set sail.\n")
+    events = away.run("", only="logbook", front="training:\n  sources:\n    - path: logs\n")
+    assert of(events, "document")["rows"] == 2
+
+
+def test_a_media_kind_nobody_foresaw(away: Away) -> None:
+    for name, strength in (("rose", 0.2), ("tar", 0.9)):
+        (away.folder / f"{name}.smell").write_bytes(struct.pack("<8f", *[strength] * 8))
+    body = '::smell path="rose.smell"::\na rose\n\n::smell path="tar.smell"::\ntar\n'
+    events = away.run(body, "--min-exam", "1", only="smell", base="nose")
+    assert [said for _, said in answers(events)] == ["a rose", "tar"]
+    (away.folder / "tar.smell").write_bytes(b"short")
+    done = away.dlm("run", "notes.dlm", only="smell")
+    assert (done.returncode, "a smell is eight floats" in done.stderr, ":9:" in done.stderr) == (3, True, True)
+    (away.folder / "tar.smell").write_bytes(bytes(32))
+    (away.folder / "other.dlm").write_text(f"---\n{FRONT}base_model: null-base\n---\n{body}")
+    done = away.dlm("run", "other.dlm", only="smell")
+    assert (done.returncode, "bases that can: nose" in done.stderr) == (3, True)
+
+
+def test_a_precision_policy(away: Away) -> None:
+    events = away.run("A line.\n", only="careful", front="system_prompt: You serve a laboratory.\n")
+    assert of(events, "plan")["plan"]["precision"]["reason"] == "this laboratory compares runs bit by bit"
+
+
+def test_a_config_block_and_a_trainer(away: Away) -> None:
+    events = away.run("A line.\n", only="repeat", front="training:\n  repeat:\n    times: 3\n")
+    assert [event["phase"] for event in events if event["event"] == "phase"] == ["sft", "repeat"]
+    events = away.run("A line.\n", only="repeat")
+    assert [event["phase"] for event in events if event["event"] == "phase"] == ["sft"]
+
+
+def test_an_engine(away: Away) -> None:
+    events = away.run(PAIR, only="parrot", base="parrot")
+    assert answers(events) == [("Where?", "Where?!")]
+
+
+def test_an_exporter_and_its_own_plugin(away: Away) -> None:
+    events = away.run(PAIR, "--export", "cards", only="cards")
+    assert (Path(of(events, "export")["folder"]) / "cards.txt").read_text() == "Where? = Here.\n"
+    done = away.dlm("export", "notes.dlm", "cards", "--to", "out", only="cards,loud_cards")
+    assert done.returncode == 0, done.stderr
+    assert (away.folder / "out" / "cards.txt").read_text() == "Where? -> Here.!!\n"
+
+
+def test_a_runner(away: Away) -> None:
+    events = away.run(PAIR, "--runner", "away", "--min-exam", "1", only="away")
+    assert json.loads((adapter(events) / "came-back.json").read_text()) == {"rows": 1}
+
+
+def test_a_command(away: Away) -> None:
+    (away.folder / "notes.dlm").write_text(f"---\n{FRONT}base_model: null-base\n---\nA line.\n\n{PAIR}")
+    assert away.dlm("longest", "notes.dlm", only="longest_plugin").stdout == "line 9: instruction\n"
+
+
+def test_an_observer(away: Away) -> None:
+    away.run("A line.\n", only="diary")
+    assert (away.folder / "home" / "diary.txt").read_text() == "version 1\n"
+
+
+def test_base_models(away: Away) -> None:
+    events = away.run("A line.\n", only="fleet", base="fleet-small")
+    assert of(events, "plan")["base"]["model"]["key"] == "fleet-small"
+
+
+def test_all_strangers_at_once_change_nothing_in_a_plain_document(away: Away) -> None:
+    alone = away.run(PAIR, only="")
+    everybody = ",".join(sorted(set(MODULES) - NO_ENTRY))
+    together = away.run(PAIR, "--force", only=everybody)
+    weights = "adapter_model.safetensors"
+    assert (adapter(together) / weights).read_bytes() == (adapter(alone) / weights).read_bytes()
+    assert "failed" not in away.dlm("plugins", only=everybody).stdout
