@@ -136,18 +136,18 @@ class Llama:
         self._decode(ids, 0, every=True)
         return np.stack([self._row(index) for index in range(len(ids))])
 
-    def answer(self, prompt: Sequence[int], most: int) -> str:
-        """The greedy continuation, at most `most` tokens, without the token that ends it."""
+    def answer(self, prompt: Sequence[int], most: int) -> tuple[str, list[int]]:
+        """The greedy continuation, at most `most` tokens, as text and as ids; what ends it is an id but no text."""
         self._forget()
         self._decode(prompt, 0)
         found: list[int] = []
         while len(found) < most:
             token = int(self._row(-1).argmax())
             if self._lib.llama_vocab_is_eog(self._vocab, token):
-                break
+                return self.detokenize(found), [*found, token]
             found.append(token)
             self._decode([token], len(prompt) + len(found) - 1)
-        return self.detokenize(found)
+        return self.detokenize(found), found
 
     def _decode(self, ids: Sequence[int], start: int, *, every: bool = False) -> None:
         count = len(ids)
@@ -212,10 +212,12 @@ def main(folder: Path) -> None:
     longest = max((len(ids) for ids in request["sequences"]), default=0)
     longest = max(longest, *(len(ids) + most for ids, most in request["prompts"]), 32)
     llama = Llama(request["model"], request["lora"], longest + 8)
+    answers = [llama.answer(ids, most) for ids, most in request["prompts"]]
     reply = {
         "vocabulary": llama.vocabulary,
         "ids": [llama.tokenize(text) for text in request["texts"]],
-        "answers": [llama.answer(ids, most) for ids, most in request["prompts"]],
+        "answers": [text for text, _ in answers],
+        "answer_ids": [ids for _, ids in answers],
     }
     if request["sequences"]:
         np.save(folder / "logits.npy", np.concatenate([llama.logits(ids) for ids in request["sequences"]]))

@@ -6,8 +6,9 @@ encode the right weights?  Do its logits follow the engine's?  The first and the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -25,8 +26,8 @@ from .write import Target
 
 Floats = NDArray[np.float32]
 
-#: How many prompts are tokenized, answered and rendered, and how many positions get their logits compared.
-PROMPTS, ANSWERS, CHATS, POSITIONS, LONGEST, ANSWER_TOKENS = 256, 24, 3, 384, 96, 128
+#: How many prompts are answered and rendered, of all that are tokenized; how many positions get their logits compared.
+ANSWERS, CHATS, POSITIONS, LONGEST, ANSWER_TOKENS = 24, 50, 384, 96, 128
 LOGIT_BYTES = 64 << 20
 
 #: Largest mean KL divergence in nats, and largest root mean square of the logits' error over their own spread.
@@ -43,6 +44,10 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 }
 #: What an engine that computes in 16 bits adds to both.
 ROUGH = (1e-2, 5e-2)
+
+#: Files that must answer word for word as the engine does, unless two tokens are as good as equal where they part:
+#: closer than this many times the largest error seen in a logit.
+EXACT, TIE = ("F32", "F16"), 4
 
 #: Largest error of the encoded weights, root mean square over root mean square; about three times that of normally
 #: distributed weights, while misplaced rows give 1.4 and a wrong LoRA scale its own share.
@@ -61,7 +66,10 @@ ENCODING: Mapping[GGMLQuantizationType, float] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """The engine's side of every question.  `rough` says that it computed in 16 bits."""
+    """The engine's side of every question.  `rough` says that it computed in 16 bits.
+
+    `lead(prompt, answer)` says by how many logits the engine's own choice leads where an answer first leaves it.
+    """
 
     questions: Questions
     ids: list[list[int]]
@@ -69,6 +77,7 @@ class Reference:
     chats: list[str]
     logits: Floats
     rough: bool
+    lead: Callable[[Sequence[int], Sequence[int]], float]
 
 
 def ask_engine(job: ExportJob, tokenizer: Tokenizer) -> Reference:
@@ -76,7 +85,7 @@ def ask_engine(job: ExportJob, tokenizer: Tokenizer) -> Reference:
     name = job.adapter.name
     mine = [row for row in job.rows if name in row.adapters]
     rows = [row for row in mine if all(isinstance(part, Text) for m in row.messages for part in m.content)]
-    asked = [row for row in rows if row.question][:PROMPTS]
+    asked = [row for row in rows if row.question]
     with job.open() as model:
         prompts = [model.render(row.question or ()) for row in asked]
         texts = [*prompts, *tokenizer.comparable(TEXTS)]
@@ -90,7 +99,16 @@ def ask_engine(job: ExportJob, tokenizer: Tokenizer) -> Reference:
     chats = [[_plain(message) for message in _with_system(row, job.system_prompt)] for row in asked[:CHATS]]
     questions = Questions(texts, sequences, [(each, most) for each in ids[: len(first)]], chats)
     rough = not (logits.view(np.uint32) & 0x1FFF).any()
-    return Reference(questions, ids, answers, prompts[:CHATS], logits, rough)
+    return Reference(questions, ids, answers, prompts[:CHATS], logits, rough, partial(_lead, job))
+
+
+def _lead(job: ExportJob, prompt: Sequence[int], answer: Sequence[int]) -> float:
+    with job.open() as model:
+        logits = np.asarray(model.logits([*prompt, *answer], job.adapter.name), np.float32)[len(prompt) - 1 : -1]
+    for row, token in zip(logits, answer, strict=True):
+        if int(row.argmax()) != token:
+            return float(row.max() - row[token])
+    return 0.0
 
 
 def compare(quant: str, reference: Reference, replies: Replies, tokenizer: Tokenizer) -> dict[str, Any]:
@@ -111,6 +129,8 @@ def compare(quant: str, reference: Reference, replies: Replies, tokenizer: Token
             f"top-1 equal at {agree}/{len(reference.logits)}, answers equal {equal}/{len(reference.answers)}",
             "Nothing was kept.  Please report this with the base's name.",
         )
+    if quant in EXACT:
+        _same_answers(reference, replies, max(TIE * largest, 1e-4))
     return {
         "token_ids_equal": f"{len(reference.ids)}/{len(reference.ids)}",
         **chats,
@@ -208,6 +228,18 @@ def _same_chats(reference: Reference, replies: Replies, tokenizer: Tokenizer) ->
         if ours.removeprefix(bos) != theirs.removeprefix(bos):
             raise ExportFailedError(f"llama.cpp renders a chat as {theirs[:200]!r} instead of {ours[:200]!r}")
     return {"chats_equal": f"{len(replies.chats)}/{len(reference.chats)}"}
+
+
+def _same_answers(reference: Reference, replies: Replies, tie: float) -> None:
+    """Raise ExportFailedError for an answer that leaves the engine's by more than `tie` logits."""
+    asked = zip(reference.questions.prompts, reference.answers, replies.answers, replies.answer_ids, strict=True)
+    for (prompt, _), ours, theirs, ids in asked:
+        if ours != theirs and (lead := reference.lead(prompt, ids)) > tie:
+            raise ExportFailedError(
+                f"llama.cpp answers {theirs[:100]!r} instead of {ours[:100]!r}; where they part, the engine is "
+                f"{lead:.2g} logits surer of its own (limit {tie:.2g})",
+                "Nothing was kept.  Please report this with the base's name.",
+            )
 
 
 def _with_system(row: Row, system: str | None) -> Sequence[Message]:

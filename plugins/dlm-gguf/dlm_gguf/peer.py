@@ -30,11 +30,15 @@ class Questions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replies:
-    """llama.cpp's side; `logits` is (all tokens of all sequences, vocabulary)."""
+    """llama.cpp's side; `logits` is (all tokens of all sequences, vocabulary).
+
+    `answer_ids` are the answers' tokens, with the one that ends an answer.
+    """
 
     vocabulary: int
     ids: list[list[int]]
     answers: list[str]
+    answer_ids: list[list[int]]
     chats: list[str]
     logits: NDArray[np.float32]
 
@@ -60,6 +64,7 @@ def ask(model: Path, questions: Questions, lora: Path | None = None) -> Replies:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
+            start_new_session=True,  # a terminal's Ctrl-C is for the caller, who decides when to stop
         )
         reply = folder / "reply.json"
         if done.returncode or not reply.is_file():
