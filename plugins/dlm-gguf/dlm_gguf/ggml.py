@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from dlm_core.api import PluginMissingError
 
 F32, F16, BF16 = GGMLQuantizationType.F32, GGMLQuantizationType.F16, GGMLQuantizationType.BF16
+#: By the names that safetensors has for them.
+FLOATS = {"F32": F32, "F16": F16, "BF16": BF16}
 #: K-quants search for their scales one weight at a time; only they are worth a second thread.
 K_QUANTS = {GGMLQuantizationType.Q4_K, GGMLQuantizationType.Q5_K, GGMLQuantizationType.Q6_K}
 

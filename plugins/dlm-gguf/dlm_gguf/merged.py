@@ -17,11 +17,11 @@ import gguf
 from dlm_core.api import Artifact, ExportFailedError, ExportJob, UsageError
 
 from . import families, parity, peer, tokenizer
-from .adapter import Adapter, read_adapter
+from .adapter import EMBEDDING, HEAD, Adapter, read_adapter
 from .modelfile import modelfile
 from .quants import QUANTS, Quant, tensor_type
 from .sources import Constant, Source, merged_sources
-from .weights import read_folder
+from .weights import read_folder, with_mean_rows
 from .write import Target, sync_folder, tensor_bytes, write_all
 
 
@@ -55,12 +55,21 @@ class Model:
 
 def read_model(job: ExportJob, adapter: Adapter | None = None) -> Model:
     """Read base, adapter (that of the job by default) and tokenizer.  Raises ExportFailedError."""
-    shape = families.read_shape(job.base.folder)
-    sources = merged_sources(
-        read_folder(job.base.folder), read_adapter(job.adapter) if adapter is None else adapter, shape
-    )
-    rows = next(source.shape[0] for source in sources if source.name == "token_embd.weight")
-    return Model(shape, tokenizer.read_tokenizer(job.base.folder, job.adapter, shape, rows), sources)
+    shape, base = families.read_shape(job.base.folder), read_folder(job.base.folder)
+    adapter = read_adapter(job.adapter) if adapter is None else adapter
+    embedding = f"{EMBEDDING}.weight"
+    rows = max((found[embedding].rows for found in (base, adapter.replaced) if embedding in found), default=0)
+    tokens = tokenizer.read_tokenizer(job.base.folder, job.adapter, shape, rows)
+    count = len(tokens.tokens)
+    base |= {name: with_mean_rows(base[name], count) for name in (embedding, f"{HEAD}.weight") if name in base}
+    sources = merged_sources(base, adapter, shape)
+    for source in sources:
+        if source.name in ("token_embd.weight", "output.weight") and source.shape[0] != count:
+            raise ExportFailedError(
+                f"the tokenizer has {count} tokens, {source.name} only {source.shape[0]} rows",
+                "Resize the base's embeddings to the tokenizer and train again.",
+            )
+    return Model(shape, tokens, sources)
 
 
 def wanted_quants(job: ExportJob) -> list[Quant]:

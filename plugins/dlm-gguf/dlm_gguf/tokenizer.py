@@ -14,6 +14,7 @@ from gguf import TokenType
 
 from dlm_core.api import ExportFailedError
 
+from .clock import without_clock
 from .families import Shape
 from .pretokenizer import add_space_prefix, identify
 
@@ -48,7 +49,8 @@ class Tokenizer:
 def read_tokenizer(folder: Path, overlay: Path | None, shape: Shape, rows: int) -> Tokenizer:
     """Read the tokenizer from `overlay` (an adapter folder that carries one) or else from the base's `folder`.
 
-    `rows` is the height of the embedding; ids without a token become unused padding tokens.
+    `rows` is the height of the embedding; ids without a token become unused padding tokens, and a tokenizer that
+    knows more ids has as many tokens as it needs.
     Raises ExportFailedError for a tokenizer that llama.cpp cannot reproduce.
     """
     home = overlay if overlay is not None and (overlay / "tokenizer.json").is_file() else folder
@@ -58,7 +60,7 @@ def read_tokenizer(folder: Path, overlay: Path | None, shape: Shape, rows: int) 
         raise ExportFailedError(f"{home} holds no readable tokenizer.json: {error}") from error
     config = _json(home / "tokenizer_config.json")
     kind, pre = identify(data)
-    tokens, types = _tokens(data, rows, kind)
+    tokens, types = _tokens(data, config, rows, kind)
     bos = _token_id(tokens, config.get("bos_token"), shape.bos)
     special = {"bos": bos, "pad": _token_id(tokens, config.get("pad_token"), shape.pad)}
     special |= {"unk": _token_id(tokens, config.get("unk_token") or data["model"].get("unk_token"), None)}
@@ -80,14 +82,14 @@ def read_tokenizer(folder: Path, overlay: Path | None, shape: Shape, rows: int) 
 
 
 def read_template(folder: Path, config: Mapping[str, Any]) -> str | None:
-    """The chat template of a folder: chat_template.jinja, or the one in tokenizer_config.json."""
+    """The chat template of a folder, its date fixed: chat_template.jinja, or the one in tokenizer_config.json."""
     file = folder / "chat_template.jinja"
     if file.is_file():
-        return file.read_text("utf-8")
+        return without_clock(file.read_text("utf-8"))
     found = config.get("chat_template")
     if isinstance(found, list):
         found = next((entry["template"] for entry in found if entry["name"] == "default"), None)
-    return found
+    return without_clock(found) if found else None
 
 
 def add_metadata(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
@@ -112,15 +114,17 @@ def add_metadata(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
 _KEYS = {"bos": "bos", "eos": "eos", "eot": "eot", "pad": "padding", "unk": "unknown"}
 
 
-def _tokens(data: Mapping[str, Any], rows: int, kind: str) -> tuple[tuple[str, ...], tuple[TokenType, ...]]:
-    added = {token["id"]: token for token in data.get("added_tokens", [])}
+def _tokens(
+    data: Mapping[str, Any], config: Mapping[str, Any], rows: int, kind: str
+) -> tuple[tuple[str, ...], tuple[TokenType, ...]]:
     named = {index: text for text, index in data["model"]["vocab"].items()}
+    declared = {int(index): token for index, token in config.get("added_tokens_decoder", {}).items()}
+    added = {index: token for index, token in declared.items() if index not in named}
+    added |= {token["id"]: token for token in data.get("added_tokens", [])}
     named |= {index: token["content"] for index, token in added.items()}
-    if not named or max(named) >= rows:
-        raise ExportFailedError(
-            f"the tokenizer has a token with id {max(named, default=-1)}, the embedding only {rows} rows",
-            "Resize the base's embeddings to the tokenizer and train again.",
-        )
+    if not named:
+        raise ExportFailedError("the tokenizer has no tokens")
+    rows = max(rows, max(named) + 1)
     unknown = data["model"].get("unk_token")
     tokens, types = [], []
     for index in range(rows):
@@ -138,7 +142,7 @@ def _token_type(
     if unknown is not None and text == unknown:
         return TokenType.UNKNOWN
     if index in added:
-        return TokenType.CONTROL if added[index]["special"] else TokenType.USER_DEFINED
+        return TokenType.CONTROL if added[index].get("special") else TokenType.USER_DEFINED
     if unknown is not None and len(text) == 6 and text.startswith("<0x") and text.endswith(">"):
         return TokenType.BYTE
     return TokenType.NORMAL

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -39,11 +39,15 @@ class Stored:
         """Weights in one row; a vector is one row."""
         return prod(self.shape) // self.rows
 
+    @property
+    def kind(self) -> np.dtype[Any]:
+        """How numpy sees a weight: a float32 number or a 16-bit pattern."""
+        return np.dtype(np.float32 if self.dtype == "F32" else np.uint16)
+
     def raw(self, first: int, last: int) -> NDArray[Any]:
         """Rows `first` to `last` as they lie in the file: float32 numbers or 16-bit patterns, (rows, columns)."""
-        kind = np.dtype(np.float32 if self.dtype == "F32" else np.uint16)
-        offset = self.start + first * self.columns * kind.itemsize
-        flat = np.frombuffer(self.map, kind, (last - first) * self.columns, offset)
+        offset = self.start + first * self.columns * self.kind.itemsize
+        flat = np.frombuffer(self.map, self.kind, (last - first) * self.columns, offset)
         return flat.reshape(last - first, self.columns)
 
     def floats(self, first: int, last: int, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
@@ -60,6 +64,42 @@ class Stored:
             first = self.start // mmap.PAGESIZE * mmap.PAGESIZE
             end = self.start + prod(self.shape) * _WIDTH[self.dtype]
             self.map.madvise(mmap.MADV_DONTNEED, first, end - first)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grown(Stored):
+    """A stored matrix of `own` rows with more below it, each of which is `row`, (1, columns)."""
+
+    own: int
+    row: NDArray[np.float32]
+
+    def raw(self, first: int, last: int) -> NDArray[Any]:
+        """As `Stored.raw`; new rows are rounded to the stored type."""
+        bits = ggml.encode(ggml.FLOATS[self.dtype], self.row, np.empty(self.row.nbytes, np.uint8))
+        return self._below(Stored.raw, np.frombuffer(bytes(bits), self.kind)[None], first, last)
+
+    def floats(self, first: int, last: int, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """As `Stored.floats`; new rows are not rounded."""
+        return self._below(Stored.floats, self.row, first, last)
+
+    def _below(
+        self, read: Callable[[Stored, int, int], NDArray[Any]], row: NDArray[Any], first: int, last: int
+    ) -> NDArray[Any]:
+        if last <= self.own:
+            return read(self, first, last)
+        new = row.repeat(last - max(first, self.own), axis=0)
+        return np.concatenate([read(self, first, self.own), new]) if first < self.own else new
+
+
+def with_mean_rows(tensor: Stored, rows: int) -> Stored:
+    """The matrix with rows below it up to `rows`, each the mean of those that are there, as training adds them."""
+    if rows <= tensor.rows:
+        return tensor
+    total, step = np.zeros(tensor.columns), max(1, (1 << 20) // tensor.columns)
+    for first in range(0, tensor.rows, step):
+        total += tensor.floats(first, min(first + step, tensor.rows)).sum(0, np.float64)
+    mean = (total / tensor.rows).astype(np.float32)[None]
+    return Grown(tensor.name, tensor.dtype, (rows, tensor.columns), tensor.map, tensor.start, tensor.rows, mean)
 
 
 def as_float(raw: NDArray[Any], dtype: str, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:

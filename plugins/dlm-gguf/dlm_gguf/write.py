@@ -21,7 +21,6 @@ from .sources import Constant, Source
 #: Weights handled at a time.  128 Ki 16-bit numbers are 256 KiB and stay in the second-level cache; K-quants get
 #: more, so that threads have something to share.
 BLOCK, SHARED_BLOCK = 1 << 17, 1 << 19
-_SAME = {"F32": ggml.F32, "F16": ggml.F16, "BF16": ggml.BF16}
 
 
 @dataclass(slots=True)
@@ -161,7 +160,7 @@ def _write_tensor(
 
 
 def _is_copy(source: Source, kind: GGMLQuantizationType) -> bool:
-    return source.untouched and _SAME[source.stored.dtype] == kind
+    return source.untouched and ggml.FLOATS[source.stored.dtype] == kind
 
 
 def tensor_bytes(kind: GGMLQuantizationType, shape: tuple[int, ...]) -> int:

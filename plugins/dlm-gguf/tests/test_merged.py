@@ -150,3 +150,37 @@ def test_rows_of_odd_length_are_exported_and_reported(bases: Make, job: Make, ad
     details = export(replace(task, rows=task.rows[:1]))[0].details
     assert len(details["fallbacks"]) == 15
     assert details["bits_per_weight"] > 5.5
+
+
+@pytest.mark.parametrize(("tied", "dtype"), [(True, "fp32"), (False, "bf16")])
+def test_tokens_without_embedding_rows_get_theirs(tied: bool, dtype: str, bases: Make, job: Make, adapt: Make) -> None:
+    """Training adds rows for such tokens; the file holds the same ones."""
+    from dlm_hf.testing import make_small_tokenizer
+
+    base = bases(vocabulary=300, tied=tied, dtype=dtype)
+    make_small_tokenizer(base, 400)
+    task = job(base, adapt(base), "F32")
+    count = len(read_model(task).tokenizer.tokens)
+    assert count > 300
+    assert list(Gguf().preflight(task)) == []
+    artifact = next(iter(Gguf().export(task)))
+    assert artifact.details["parity"]["answers_equal"] == "3/3"
+    embedding = next(one for one in gguf.GGUFReader(artifact.path).tensors if one.name == "token_embd.weight")
+    rows = np.asarray(embedding.data)
+    assert rows.shape[0] == count
+    np.testing.assert_allclose(rows[300:], np.broadcast_to(rows[:300].mean(0), rows[300:].shape), rtol=0, atol=2e-4)
+
+
+def test_the_files_template_has_no_clock(bases: Make, job: Make, adapt: Make) -> None:
+    """What was trained with a fixed date is asked with it, by every program that runs the file."""
+    from dlm_hf.template import CHATML
+
+    base = bases(tied=True, seed=5)
+    clock = "{% if strftime_now is defined %}{{ strftime_now('%Y') }}{% else %}no date{% endif %}"
+    (base / "chat_template.jinja").write_text(clock + " {{ strftime_now('%d %b %Y') }}\n" + CHATML, "utf-8")
+    artifact = export(job(base, adapt(base), "F16"))[0]
+    assert artifact.details["parity"]["chats_equal"] == "3/3"
+    field = gguf.GGUFReader(artifact.path).get_field("tokenizer.chat_template")
+    assert field is not None
+    assert field.contents().startswith("{% if false %}")
+    assert "01 Jan 2025" in field.contents()
