@@ -6,17 +6,15 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 GROUP = "dlm"
 
 _DIST_INFO = re.compile(r"(?P<name>.+?)-(?P<version>\d[^-]*)(?:-.*)?\.(?:dist|egg)-info")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """An entry point with the distribution it came from; `value` is `package.module` or `package.module:name`."""
 
     name: str
@@ -76,8 +74,7 @@ def _entries(path: str, group: str) -> Iterator[tuple[str, str]]:
             yield name.strip(), value.partition("[")[0].strip()
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """Which plugins may load: an allow-list (None allows all) and a block-list."""
 
     only: frozenset[str] | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 T = TypeVar("T")
 State = Literal["builtin", "active", "disabled", "failed"]
@@ -35,8 +35,7 @@ class Plugin:
         self.state, self.error = "failed", error
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
+class Hint(NamedTuple):
     """What to do about a name that nobody provides.  `code` is DLM0301 not installed, 0302 disabled, 0303 failed,
     0304 claimed twice."""
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dlm_core import hookimpl
-from dlm_core.api import BaseModel
+
+if TYPE_CHECKING:
+    from dlm_core.api import BaseModel
 
 MODEL = Path(__file__).resolve().parent / "model"
 
@@ -13,6 +16,8 @@ MODEL = Path(__file__).resolve().parent / "model"
 @hookimpl
 def dlm_base_models() -> list[BaseModel]:
     """One base, whose files lie inside this package."""
+    from dlm_core.api import BaseModel
+
     return [
         BaseModel(
             key="tiny",
