@@ -88,6 +88,14 @@ def test_a_wrong_plugin_is_told_at_once(dlm_desk: Desk):
         dlm_desk.use(plugin_with(dlm_trainer=[]))
 
 
+def test_a_plugin_with_hooks_of_its_own_stays_at_work_when_others_come(dlm_desk: Desk):
+    from .foreign import cards, loud_cards
+
+    plugins = dlm_desk.use(cards, loud_cards).plugins()
+    assert {plugin.state for plugin in plugins.all} == {"builtin", "active"}
+    assert [owned.value for owned in plugins.collect("dlm_card_styles", str)] == ["{front} -> {back}!!"]
+
+
 def test_a_wrong_document_is_told_as_the_command_tells_it(dlm_desk: Desk):
     with pytest.raises(DocumentError):
         dlm_desk.rows("::instruction::\n### Q\nWhy?\n")

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from ...api import RunFailedError
-from .words import VOCABULARY, word_id
+from .words import VOCABULARY, Words, word_id
 
 WEIGHTS = "adapter_model.safetensors"
-_CELLS = VOCABULARY * VOCABULARY
+#: Numbers in a memory.
+CELLS = VOCABULARY * VOCABULARY
 
 
 def _blank() -> array[float]:
-    return array("f", bytes(4 * _CELLS))
+    return array("f", bytes(4 * CELLS))
 
 
 @dataclass(slots=True)
@@ -31,12 +32,12 @@ class Memory:
     pairs: array[float] = field(default_factory=_blank)
     answers: dict[str, str] = field(default_factory=dict)
 
-    def learn(self, words: Sequence[tuple[str, bool]], weight: float) -> None:
+    def learn(self, words: Words, weight: float) -> None:
         """Count each learned word after the one before it, `weight` times."""
         for before, word in _steps(words):
             self.pairs[before * VOCABULARY + word] += weight
 
-    def losses(self, words: Sequence[tuple[str, bool]]) -> list[float]:
+    def losses(self, words: Words) -> list[float]:
         """-log p of each learned word after the one before it, in nats, with add-one smoothing."""
         return [-self.log_probabilities(before)[word] for before, word in _steps(words)]
 
@@ -47,7 +48,7 @@ class Memory:
         return [math.log(count + 1) - total for count in counts]
 
 
-def _steps(words: Sequence[tuple[str, bool]]) -> list[tuple[int, int]]:
+def _steps(words: Words) -> list[tuple[int, int]]:
     ids = [0, *(word_id(word) for word, _ in words)]
     return [(before, here) for before, here, (_, learned) in zip(ids, ids[1:], words, strict=False) if learned]
 
@@ -81,13 +82,13 @@ def load(folder: Path) -> Memory:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunFailedError(f"{folder / WEIGHTS} cannot be read: {error}") from error
     memory = Memory()
-    if len(tensors.get("pairs", b"")) == 4 * _CELLS:
+    if len(tensors.get("pairs", b"")) == 4 * CELLS:
         memory.pairs = array("f", tensors["pairs"])
         if sys.byteorder == "big":
             memory.pairs.byteswap()
         memory.answers = json.loads(tensors["answers"])
     elif data := b"".join(tensors[name] for name in sorted(tensors)):
-        memory.pairs = array("f", islice(cycle(byte / 256 for byte in data), _CELLS))
+        memory.pairs = array("f", islice(cycle(byte / 256 for byte in data), CELLS))
     return memory
 
 

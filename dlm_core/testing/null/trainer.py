@@ -21,7 +21,7 @@ from ...api import (
     TrainResult,
 )
 from . import memory
-from .words import Wording
+from .words import Wording, Words
 
 if TYPE_CHECKING:
     from ...plugins import Plugins
@@ -65,43 +65,52 @@ def _train_one(job: TrainJob, wording: Wording, name: str, settings: AdapterSett
     examples = [wording.read(row, job.system_prompt)[: job.settings.sequence_len] for row in rows]
     learned, step = _start(job, name)
     a_epoch = max(1, math.ceil(len(rows) / job.batch.rows))
-    steps, started = a_epoch * job.settings.num_epochs, time.monotonic()
+    epochs = job.settings.num_epochs
+    steps, started, loss = a_epoch * epochs, time.monotonic(), 0.0
+    _announce(job, name, examples, steps)
+    while step < steps:
+        first = step % a_epoch * job.batch.rows
+        batch = slice(first, first + job.batch.rows)
+        loss = _learn(learned, rows[batch], examples[batch], wording, settings.learning_rate)
+        step += 1
+        where = {"adapter": name, "step": step, "epoch": math.ceil(step / a_epoch), "loss": loss}
+        spent = {"tokens": sum(map(len, examples[batch])), "seconds": time.monotonic() - started}
+        job.control.emit("step", **where, **spent, steps=steps, learning_rate=settings.learning_rate)
+        if step % a_epoch == 0:
+            job.control.emit("eval", **where, epochs=epochs)
+        if step < steps and job.control.stop_requested():
+            _save_checkpoint(job, name, learned, step)
+            raise InterruptedRunError(f"stopped after step {step}", step=step)
+    memory.save(learned, job.out / name, job.base.model.key)
+    seconds = time.monotonic() - started
+    job.control.emit("phase_end", adapter=name, epoch=epochs, loss=loss, steps=steps, seconds=seconds)
+    return {"loss": loss}
+
+
+def _learn(
+    learned: memory.Memory, rows: Sequence[Row], examples: Sequence[Words], wording: Wording, rate: float
+) -> float:
+    """One step over a batch; gives its mean loss before the step, in nats a learned word."""
+    losses = [one for words in examples for one in learned.losses(words)]
+    for row, words in zip(rows, examples, strict=True):
+        learned.learn(words, rate * STRENGTH)
+        if row.question is not None:
+            learned.answers[memory.question_key(wording.render(row.question, None, True))] = row.answer or ""
+    return sum(losses) / len(losses) if losses else 0.0
+
+
+def _announce(job: TrainJob, name: str, examples: Sequence[Words], steps: int) -> None:
     job.control.emit(
         "phase",
         adapter=name,
-        rows=len(rows),
+        rows=len(examples),
         validation=sum(name in row.adapters for row in job.validation),
         steps=steps,
         epochs=job.settings.num_epochs,
         tokens=sum(map(len, examples)),
         labelled=sum(there for words in examples for _, there in words),
-        trainable=len(learned.pairs),
+        trainable=memory.CELLS,
     )
-    loss = 0.0
-    while step < steps:
-        first = step % a_epoch * job.batch.rows
-        batch = slice(first, first + job.batch.rows)
-        losses = [one for words in examples[batch] for one in learned.losses(words)]
-        loss = sum(losses) / len(losses) if losses else 0.0
-        for row, words in zip(rows[batch], examples[batch], strict=True):
-            learned.learn(words, settings.learning_rate * STRENGTH)
-            if row.question is not None:
-                key = memory.question_key(wording.render(row.question, None, True))
-                learned.answers[key] = row.answer or ""
-        step += 1
-        tokens, seconds = sum(map(len, examples[batch])), time.monotonic() - started
-        where = {"adapter": name, "step": step, "epoch": math.ceil(step / a_epoch)}
-        rate = settings.learning_rate
-        job.control.emit("step", **where, steps=steps, loss=loss, learning_rate=rate, tokens=tokens, seconds=seconds)
-        if step % a_epoch == 0:
-            job.control.emit("eval", **where, epochs=job.settings.num_epochs, loss=loss)
-        if step < steps and job.control.stop_requested():
-            _save_checkpoint(job, name, learned, step)
-            raise InterruptedRunError(f"stopped after step {step}", step=step)
-    memory.save(learned, job.out / name, job.base.model.key)
-    end = {"epoch": job.settings.num_epochs, "steps": steps, "seconds": time.monotonic() - started}
-    job.control.emit("phase_end", adapter=name, loss=loss, **end)
-    return {"loss": loss}
 
 
 def _start(job: TrainJob, name: str) -> tuple[memory.Memory, int]:

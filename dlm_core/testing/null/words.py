@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 VOCABULARY = 256
 STOP = "</s>"
 
+#: Words in their order, each with whether it is learned.
+Words = Sequence[tuple[str, bool]]
+
 
 @dataclass(frozen=True, slots=True)
 class Wording:
