@@ -117,7 +117,8 @@ def test_the_document_in_the_readme_is_valid(tmp_path: Path) -> None:
     text = next(block for block in blocks(read("README.md"), "text") if block.startswith("---\n"))
     path = tmp_path / "readme.dlm"
     path.write_text(text, encoding="utf-8")
-    doc, rows = pipeline.check(path, PLUGINS)
+    checked = pipeline.check(path, PLUGINS)
+    doc, rows = checked.doc, checked.rows
     assert [row.role for row in rows] == ["train", "probe", "exam"]
     assert doc.warnings == ()
 

@@ -55,7 +55,8 @@ def test_a_template_makes_a_document_without_problems(path: Path, tmp_path: Path
     assert "<" not in body, "no HTML in what is learned"
     document = tmp_path / "new.dlm"
     document.write_text(new_document("tiny", PLUGINS.base_models["tiny"].recommended, body), encoding="utf-8")
-    doc, rows = pipeline.check(document, PLUGINS)
+    checked = pipeline.check(document, PLUGINS)
+    doc, rows = checked.doc, checked.rows
     assert doc.warnings == ()
     assert {section.type for section in doc.sections} == {"prose", "instruction"}
     assert {row.role for row in rows} == {"train", "probe", "exam"}
@@ -80,14 +81,15 @@ def test_a_fresh_document_is_checked_and_learned(desk) -> None:  # type: ignore[
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_has_no_problems_and_asks_fairly(path: Path) -> None:
-    doc, rows = pipeline.check(path, PLUGINS)
+    checked = pipeline.check(path, PLUGINS)
+    doc, rows = checked.doc, checked.rows
     assert doc.warnings == ()
     assert doc.base_model == "tiny"
     holds_fair_paraphrases(rows)
 
 
 def test_examples_have_ids_of_their_own() -> None:
-    ids = [pipeline.check(path, PLUGINS)[0].id for path in EXAMPLES]
+    ids = [pipeline.check(path, PLUGINS).doc.id for path in EXAMPLES]
     assert len(ids) >= 3
     assert len(set(ids)) == len(ids)
 
@@ -95,13 +97,13 @@ def test_examples_have_ids_of_their_own() -> None:
 def test_examples_use_the_settings_recommended_for_their_base() -> None:
     recommended = PLUGINS.base_models["tiny"].recommended
     for path in EXAMPLES:
-        config = pipeline.check(path, PLUGINS)[0].config
+        config = pipeline.check(path, PLUGINS).doc.config
         found = {key: config["training"][key.removeprefix("training.")] for key in recommended}
         assert found == dict(recommended), path.name
 
 
 def test_the_handbook_reads_its_folder_and_leaves_drafts_out() -> None:
-    _, rows = pipeline.check(ROOT / "examples" / "handbook.dlm", PLUGINS)
+    rows = pipeline.check(ROOT / "examples" / "handbook.dlm", PLUGINS).rows
     assert {row.source for row in rows if row.source} == {"rooms.md", "kitchen/breakfast.md", "kitchen/soup.md"}
 
 
