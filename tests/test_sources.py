@@ -70,6 +70,14 @@ def test_a_folder_is_read_in_order_without_what_machines_made(folder: Folder) ->
     assert gathered.warnings == ()
 
 
+def test_a_document_is_not_its_own_source(folder: Folder) -> None:
+    folder.write({"notes.dlm": "### Q !exam\nnever learned", "a.md": "a"})
+    (folder.path / "other.md").symlink_to("notes.dlm")
+    assert folder.names(".") == ["a.md"]
+    assert folder.warnings(".") == []
+    assert folder.warnings("notes.dlm") == ["skipped notes.dlm: the document itself"]
+
+
 def test_include_exclude_and_caps(folder: Folder) -> None:
     folder.write({"a.md": "a", "b.txt": "b", "c.md": "c" * 50, "d.md": "d", "e.md": "e"})
     assert folder.names(".", include=["*.md"], exclude=["d*"]) == ["a.md", "c.md", "e.md"]

@@ -63,6 +63,10 @@ def _read_source(
             continue
         elif found.why:
             yield _skipped(where, name, found.why)
+        elif _real(path) == _real(doc.path):
+            # Its settings are no text to learn, and its `!exam` answers must not be.
+            if named:
+                yield _skipped(where, name, "the document itself")
         elif strict and not _real(path).is_relative_to(_real(home)):
             message = f"{path} leads out of {home}, which `sources_policy: strict` forbids"
             yield Problem(where, message, "move it into the document's folder, or exclude it", code="DLM0502")
