@@ -20,13 +20,15 @@ from .terminal import console, print_json
 @click.pass_obj
 def show(plugins: Plugins, /, document: Path, verify: bool, as_json: bool) -> None:
     """Sections of DOCUMENT with how well each was learned, its versions, and its last runs."""
-    from .. import pipeline
+    from collections import Counter
+
+    from ..document import collect_rows, read_document
     from ..store import open_store
 
     if verify:
         return _verify(plugins, document, as_json)
-    checked = pipeline.check(document, plugins)
-    doc, rows = checked.doc, checked.rows
+    doc = read_document(document, plugins)
+    rows = Counter(row.section_id for row in collect_rows(doc, doc.sections, plugins)[0])
     store = open_store(doc.id)
     current = store.current()
     learned = {s["section_id"]: s for s in current.manifest["exam"]["sections"]} if current else {}
@@ -36,7 +38,7 @@ def show(plugins: Plugins, /, document: Path, verify: bool, as_json: bool) -> No
             "line": section.span.line,
             "type": section.type,
             "adapter": section.adapter,
-            "rows": sum(row.section_id == section.id for row in rows),
+            "rows": rows[section.id],
             "learned": learned.get(section.id),
         }
         for section in doc.sections
