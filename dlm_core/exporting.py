@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from .api import (
 from .pipeline import Ready, refuse_other_base
 from .plugins import Plugins
 from .store import Store, Version
-from .store.atomic import sync_tree
+from .store.atomic import make_folder, move, sync_tree
 
 #: Beside every export: how it was asked for.
 RECORD = "export.json"
@@ -186,12 +185,9 @@ def _refuse(exporter: Exporter, job: ExportJob, ready: Ready) -> None:
 
 
 def _move(out: Path, to: Path) -> Path:
-    to.mkdir(parents=True, exist_ok=True)
+    sync_tree(out)
     for source in sorted(path for path in out.rglob("*") if path.is_file()):
         target = to / source.relative_to(out)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(target.name + ".part")
-        shutil.move(source, part)
-        part.replace(target)
-    sync_tree(to)
+        make_folder(target.parent)
+        move(source, target)
     return to

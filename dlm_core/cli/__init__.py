@@ -54,6 +54,13 @@ def invoke(arguments: Sequence[str], load: Callable[[Iterable[str]], Plugins] | 
         # Whoever read our output has gone; Python would complain again when it closes stdout.
         sys.stderr.close()
         return 0
+    except OSError as error:
+        from pathlib import Path
+
+        from ..store import StoreError
+
+        print_error(StoreError(error, Path(error.filename or ".")))
+        return 1
     except Exception as error:
         if os.environ.get("DLM_DEBUG"):
             raise

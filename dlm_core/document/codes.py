@@ -48,4 +48,18 @@ TITLES: Mapping[str, str] = {
     "DLM0302": "a plugin is disabled",
     "DLM0303": "a plugin failed",
     "DLM0304": "a name claimed twice",
+    # Base model and plan
+    "DLM0130": "a base model that cannot be used",
+    "DLM0401": "rows that no trainer takes",
+    "DLM0402": "text longer than the sequence length is split",
+    "DLM0403": "a conversation longer than what is allowed or read",
+    "DLM0404": "a conversation that is cut or skipped, as asked",
+    "DLM0405": "a micro batch larger than the free memory",
+    # Sources
+    "DLM0501": "a source that does not exist",
+    "DLM0502": "a source that leads out of the document's folder",
+    "DLM0503": "more files than a source allows",
+    "DLM0504": "a file that was skipped",
+    "DLM0505": "a secret named as a source",
+    "DLM0506": "a source that cannot be read",
 }
