@@ -67,7 +67,7 @@ def report(seen: dict[str, float], total: float) -> None:
         if event in seen:
             spent[stage] = seen[event] - before
             before = seen[event]
-    spent["end"] = total - before
+    spent["end; llama.cpp in its own process"] = total - before
     for stage, seconds in spent.items():
         print(f"{stage:<46} {seconds:6.2f} CPU-s {seconds / total:6.0%}")
     print(f"{'all':<46} {total:6.2f} CPU-s; not training: {1 - spent.get('train', 0) / total:.0%}")
