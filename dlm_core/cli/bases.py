@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
 
-from ..api import BaseMissingError, UsageError
+from ..api import BaseMissingError, BaseModel, UsageError
 from ..plugins import Plugins
 from .common import json_option, licence_question
 from .terminal import bytes_text, console, print_json
@@ -32,24 +33,36 @@ def bases(plugins: Plugins, word: str | None, fetch: str | None, accept_licence:
         return print_json("bases", {"bases": [asdict(base) for base in found]})
     if not found:
         raise UsageError(f"no base model matches {word!r}", "`dlm bases` lists all")
-    from rich.table import Table
-
-    here = {base.key: _is_here(plugins, base.key) for base in found}
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("key", "parameters", "context", "download", "licence", "here", "about"):
-        table.add_column(
-            name, justify="right" if name in ("parameters", "context", "download") else "left", no_wrap=name == "key"
-        )
-    for base in found:
-        licence = base.license.split(" (")[0] + (" (asks)" if base.gated else "")
-        parameters = f"{base.parameters / 1e9:.2f}B" if base.parameters >= 1e8 else f"{base.parameters / 1e6:.1f}M"
-        size = bytes_text(base.size) if base.size else ""
-        table.add_row(
-            base.key, parameters, f"{base.context:,}", size, licence, "yes" if here[base.key] else "", base.summary
-        )
-    console().print(table)
+    _print_table(plugins, found)
     console().print("also: hf:org/name[@revision] from the hub, or a folder: ./model", style="dim", markup=False)
     return None
+
+
+def _print_table(plugins: Plugins, bases: Sequence[BaseModel]) -> None:
+    """Every column as wide as it needs, but the last, which takes what is left."""
+    head = ("key", "parameters", "context", "download", "licence", "here", "about")
+    rows = [
+        (
+            base.key,
+            f"{base.parameters / 1e9:.2f}B" if base.parameters >= 1e8 else f"{base.parameters / 1e6:.1f}M",
+            f"{base.context:,}",
+            bytes_text(base.size) if base.size else "",
+            base.license.split(" (")[0] + (" (asks)" if base.gated else ""),
+            "yes" if _is_here(plugins, base.key) else "",
+            base.summary,
+        )
+        for base in bases
+    ]
+    widths = [max(len(row[index]) for row in (head, *rows)) for index in range(len(head) - 1)]
+    right = ("parameters", "context", "download")
+    out = console()
+    for row in (head, *rows):
+        cells = [
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for name, cell, width in zip(head, row, widths, strict=False)
+        ]
+        line = "  ".join([*cells, row[-1]])
+        out.print(line[: out.width].rstrip(), markup=False, style="bold" if row is head else None)
 
 
 def _is_here(plugins: Plugins, key: str) -> bool:

@@ -34,7 +34,7 @@ def console(stream: IO[str] | None = None) -> Console:
 
     stream = stream or sys.stdout
     color = wants_color(stream)
-    width = None if stream.isatty() else 100
+    width = None if stream.isatty() else 120
     return Console(file=stream, no_color=not color, force_terminal=color or None, highlight=False, width=width)
 
 
