@@ -110,7 +110,7 @@ def refuse_before_download(base: BaseModel, hardware: Hardware, precision: Preci
         raise DoesNotFitError(
             f"{base.key} needs {need / 2**30:.1f} GiB for its weights in {precision.dtype}; "
             f"{hardware.name} has {hardware.memory / 2**30:.1f} GiB",
-            "choose a smaller base (`dlm bases`), or `training: {adapter: qlora}`",
+            "choose a smaller base: `dlm bases`",
         )
 
 
