@@ -151,3 +151,9 @@ def test_doctor_is_content_here_and_names_what_is_missing(desk):
 
 def test_python_dash_m_is_the_same_command(desk):
     assert desk.dlm("--version").out.startswith("dlm 0.")
+
+
+def test_a_missing_trainer_is_said_once_for_all_its_rows(desk):
+    result = desk.dlm("-P", "no:hf", "check", desk.write())
+    assert result.err.count("no installed trainer takes") == 2
+    assert "'chat' rows; 3 rows, this is the first" in result.err

@@ -89,7 +89,7 @@ def order_phases(trainers: Iterable[Trainer], doc: Document, rows: Sequence[Row]
 def assign_rows(
     phases: Sequence[Trainer], train: Sequence[Row], validation: Sequence[Row]
 ) -> tuple[list[Assigned], list[Problem]]:
-    """Give each phase the rows whose kind it consumes; a row nobody takes is a problem at its line."""
+    """Give each phase the rows whose kind it consumes; rows nobody takes are a problem at the first one's line."""
     work = []
     for trainer in phases:
         mine = tuple(row for row in train if row.kind in trainer.consumes)
@@ -97,9 +97,17 @@ def assign_rows(
         if mine:
             work.append((trainer, mine, theirs))
     taken = {kind for trainer in phases for kind in trainer.consumes}
-    orphans = [row for row in (*train, *validation) if row.kind not in taken]
-    message = "no installed trainer takes {!r} rows"
-    return work, [Problem(row.span, message.format(row.kind), code="DLM0401") for row in orphans]
+    orphans: dict[str, list[Row]] = {}
+    for row in (*train, *validation):
+        if row.kind not in taken:
+            orphans.setdefault(row.kind, []).append(row)
+    return work, [_orphan_problem(kind, rows) for kind, rows in orphans.items()]
+
+
+def _orphan_problem(kind: str, rows: Sequence[Row]) -> Problem:
+    """One problem for all rows of a kind, at the first of them: what is missing is one thing."""
+    more = f"; {len(rows)} rows, this is the first" if len(rows) > 1 else ""
+    return Problem(min(row.span for row in rows), f"no installed trainer takes {kind!r} rows{more}", code="DLM0401")
 
 
 def refuse_before_download(base: BaseModel, hardware: Hardware, precision: Precision) -> None:
