@@ -126,18 +126,21 @@ def preflight(
 
 
 def is_exported(exporter: Exporter, options: Mapping[str, str], ready: Ready, version: Version) -> bool:
-    """Whether the store holds this version in this format, made with the same options."""
+    """Whether the store holds the first declared adapter of this version in this format, made with these options."""
     folder = version.exports.get(exporter.name)
     try:
         found = json.loads((folder / RECORD).read_text(encoding="utf-8")) if folder else None
     except (OSError, ValueError):
         return False
-    return bool(found == _record(exporter, options, ready, version))
+    return bool(found == _record(exporter, options, ready, version, next(iter(ready.adapters))))
 
 
-def _record(exporter: Exporter, options: Mapping[str, str], ready: Ready, version: Version) -> dict[str, Any]:
+def _record(
+    exporter: Exporter, options: Mapping[str, str], ready: Ready, version: Version, adapter_name: str
+) -> dict[str, Any]:
     return {
         "exporter": exporter.name,
+        "adapter": adapter_name,
         "version": version.number,
         "options": dict(options),
         "export": dict(ready.doc.config["export"]),
@@ -170,7 +173,7 @@ def export_version(
         artifacts = tuple(exporter.export(job))
         if not artifacts:
             raise ExportFailedError(f"the exporter {exporter.name} wrote nothing")
-        record = json.dumps(_record(exporter, options, ready, version), indent=1)
+        record = json.dumps(_record(exporter, options, ready, version, job.adapter.name), indent=1)
         (out / RECORD).write_text(record, encoding="utf-8")
         folder = writer.keep_export(version.number, exporter.name, out) if to is None else _move(out, to)
     moved = tuple(replace(artifact, path=folder / artifact.path.relative_to(out)) for artifact in artifacts)

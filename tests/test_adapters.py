@@ -31,6 +31,10 @@ def test_each_adapter_learns_its_own_sections(desk):
     assert exported.code == 0, exported.err
     assert "1/1 answers the same" in exported.out
     assert desk.dlm("prompt", path, "What colour is the door?").out == "The door is red.\n", "the first declared"
+    assert desk.dlm("export", path, "gguf", "--adapter", "blue").code == 0
+    again = desk.dlm("run", path)
+    assert "nothing changed" in again.err
+    assert "answers the same in llama.cpp" in again.out, "the store held blue's file, so red's is written again"
     for name in ("red", "blue"):
         asked = desk.dlm("prompt", path, "What colour is the door?", "--adapter", name)
         assert asked.out == f"The door is {name}.\n"
