@@ -109,9 +109,3 @@ def inner_lines(text: str, start: int, end: int) -> tuple[int, int]:
         return first, first
     stop = text.find("\n", last, end)
     return first, end if stop < 0 else stop
-
-
-def trim(text: str) -> str:
-    """Text without its outer blank lines; blanks inside its lines stay."""
-    start, end = inner_lines(text, 0, len(text))
-    return text[start:end]
