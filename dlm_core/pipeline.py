@@ -23,7 +23,6 @@ from .api import (
     NotLearnedError,
     Plan,
     Precision,
-    Problem,
     Row,
     RunFailedError,
     Runner,
@@ -34,25 +33,21 @@ from .api import (
     UsageError,
 )
 from .api.jobs import LongRows
-from .document import collect_rows, read_document, split_rows
+from .checking import check
 from .document.settings import adapter_settings, training_settings
 from .exam import Exam, examine
 from .manifest import EXAM_QUESTIONS, exam_rows, fingerprint, seal, whats_different, write_manifest
-from .planning.bases import find_base, find_engine
+from .planning.bases import find_engine
 from .planning.hardware import read_hardware
 from .planning.plan import (
-    Assigned,
     PhaseWork,
-    assign_rows,
     choose_precision,
     long_question_problems,
     make_plan,
     measure_work,
-    order_phases,
     refuse_before_download,
 )
-from .plugins import Hint, Plugins
-from .sources import gather
+from .plugins import Plugins
 from .store import Interrupted, Run, Store, Version, Writer, open_store
 from .store.licences import accept, is_accepted
 
@@ -104,50 +99,6 @@ class Outcome:
     trained: bool
     exam: Exam | None
     metrics: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A document without errors, its rows by side, its base, and which phase takes which rows."""
-
-    doc: Document
-    base: BaseModel
-    train: tuple[Row, ...]
-    validation: tuple[Row, ...]
-    exam_only: tuple[Row, ...]
-    assigned: tuple[Assigned, ...]
-
-    @property
-    def rows(self) -> tuple[Row, ...]:
-        return (*self.train, *self.validation, *self.exam_only)
-
-
-def check(path: Path, plugins: Plugins) -> Checked:
-    """Parse, gather and build rows, find the base, ask the trainers.  Raises DocumentError with all that is wrong."""
-    doc = read_document(path, plugins)
-    problems: list[Problem] = []
-    sections = doc.sections
-    try:
-        gathered = gather(doc, plugins)
-        sections, problems = gathered.sections, list(gathered.warnings)
-    except DocumentError as error:
-        problems += error.problems
-    rows, wrong_rows = collect_rows(doc, sections, plugins)
-    problems += wrong_rows
-    train, validation, exam_only = split_rows(rows, training_settings(doc).seed)
-    phases = order_phases(plugins.trainers.values(), doc, train)
-    assigned, orphans = assign_rows(phases, train, validation)
-    problems += _with_hint(orphans, plugins.missing("trainer"))
-    base: BaseModel | None = None
-    try:
-        base = find_base(doc, plugins)
-        problems += [problem for trainer, mine, _ in assigned for problem in trainer.problems(doc, mine, base)]
-    except DocumentError as error:
-        problems += error.problems
-    if base is None or any(problem.severity == "error" for problem in problems):
-        raise DocumentError(doc.path, (*doc.warnings, *problems))
-    doc = replace(doc, warnings=(*doc.warnings, *problems))
-    return Checked(doc, base, train, validation, exam_only, tuple(assigned))
 
 
 def prepare(path: Path, plugins: Plugins, options: Options, control: Control) -> Ready:
@@ -230,12 +181,6 @@ def refuse_other_base(version: Version, base: LocatedBase) -> None:
 
 
 # -- stages -----------------------------------------------------------------------------------------
-
-
-def _with_hint(problems: list[Problem], hint: Hint | None) -> list[Problem]:
-    if hint is None:
-        return problems
-    return [replace(problem, hint=problem.hint or hint.text, code=hint.code) for problem in problems]
 
 
 def _ask_licence(base: BaseModel, options: Options) -> None:

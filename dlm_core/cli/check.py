@@ -21,13 +21,13 @@ def check(plugins: Plugins, document: Path, as_json: bool) -> None:
     """Report every problem of DOCUMENT, with its line, and what to do about it.  Exit code 3 when there are errors."""
     import sys
 
-    from .. import pipeline
+    from .. import checking
     from ..diagnostics import render
     from .errors import read_text
     from .terminal import wants_color
 
     try:
-        checked = pipeline.check(document, plugins)
+        checked = checking.check(document, plugins)
     except DocumentError as error:
         if as_json:
             print_json("check", {"document": str(document), "problems": [problem_json(p) for p in error.problems]})

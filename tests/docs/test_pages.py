@@ -112,12 +112,12 @@ def test_the_readme_opens_with_the_commands_that_are_tested() -> None:
 
 
 def test_the_document_in_the_readme_is_valid(tmp_path: Path) -> None:
-    from dlm_core import pipeline
+    from dlm_core import checking
 
     text = next(block for block in blocks(read("README.md"), "text") if block.startswith("---\n"))
     path = tmp_path / "readme.dlm"
     path.write_text(text, encoding="utf-8")
-    checked = pipeline.check(path, PLUGINS)
+    checked = checking.check(path, PLUGINS)
     doc, rows = checked.doc, checked.rows
     assert [row.role for row in rows] == ["train", "probe", "exam"]
     assert doc.warnings == ()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dlm_core import pipeline
+from dlm_core import checking
 from dlm_core.api import Row
 from dlm_core.document import split_rows
 from dlm_core.plugins import Plugins
@@ -55,7 +55,7 @@ def test_a_template_makes_a_document_without_problems(path: Path, tmp_path: Path
     assert "<" not in body, "no HTML in what is learned"
     document = tmp_path / "new.dlm"
     document.write_text(new_document("tiny", PLUGINS.base_models["tiny"].recommended, body), encoding="utf-8")
-    checked = pipeline.check(document, PLUGINS)
+    checked = checking.check(document, PLUGINS)
     doc, rows = checked.doc, checked.rows
     assert doc.warnings == ()
     assert {section.type for section in doc.sections} == {"prose", "instruction"}
@@ -81,7 +81,7 @@ def test_a_fresh_document_is_checked_and_learned(desk) -> None:  # type: ignore[
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_has_no_problems_and_asks_fairly(path: Path) -> None:
-    checked = pipeline.check(path, PLUGINS)
+    checked = checking.check(path, PLUGINS)
     doc, rows = checked.doc, checked.rows
     assert doc.warnings == ()
     assert doc.base_model == "tiny"
@@ -89,7 +89,7 @@ def test_an_example_has_no_problems_and_asks_fairly(path: Path) -> None:
 
 
 def test_examples_have_ids_of_their_own() -> None:
-    ids = [pipeline.check(path, PLUGINS).doc.id for path in EXAMPLES]
+    ids = [checking.check(path, PLUGINS).doc.id for path in EXAMPLES]
     assert len(ids) >= 3
     assert len(set(ids)) == len(ids)
 
@@ -97,13 +97,13 @@ def test_examples_have_ids_of_their_own() -> None:
 def test_examples_use_the_settings_recommended_for_their_base() -> None:
     recommended = PLUGINS.base_models["tiny"].recommended
     for path in EXAMPLES:
-        config = pipeline.check(path, PLUGINS).doc.config
+        config = checking.check(path, PLUGINS).doc.config
         found = {key: config["training"][key.removeprefix("training.")] for key in recommended}
         assert found == dict(recommended), path.name
 
 
 def test_the_handbook_reads_its_folder_and_leaves_drafts_out() -> None:
-    rows = pipeline.check(ROOT / "examples" / "handbook.dlm", PLUGINS).rows
+    rows = checking.check(ROOT / "examples" / "handbook.dlm", PLUGINS).rows
     assert {row.source for row in rows if row.source} == {"rooms.md", "kitchen/breakfast.md", "kitchen/soup.md"}
 
 
