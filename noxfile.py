@@ -16,9 +16,10 @@ PLUGINS = sorted(path.parent.name for path in (ROOT / "plugins").glob("*/pyproje
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The whole suite: style, types, and every test of core and plugins."""
+    """The whole suite: style, types, the site, and every test of core and plugins."""
     lint(session)
     types(session)
+    build_site(session)
     session.run(sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *session.posargs)
 
 
@@ -31,6 +32,19 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     session.run(sys.executable, "-m", "mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site into site/; `-- --external` also asks for every link that leaves it."""
+    build_site(session, *session.posargs)
+
+
+def build_site(session: nox.Session, *options: str) -> None:
+    """The site, built strictly, and every link and anchor in it checked."""
+    quiet = {"NO_MKDOCS_2_WARNING": "1"}
+    session.run(sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--clean", env=quiet)
+    session.run(sys.executable, "docs/_tools/links.py", "site", *options)
 
 
 @nox.session(venv_backend="venv")
