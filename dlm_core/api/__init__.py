@@ -40,7 +40,18 @@ if TYPE_CHECKING:
     )
     from .jobs import Artifact, Control, Event, ExportJob, Sampling, Score, TrainJob, TrainResult
     from .models import AdapterSettings, BaseModel, BaseShape, LocatedBase, TrainingSettings
-    from .planning import Batch, Choice, Hardware, PhasePlan, Plan, Precision, RowSize
+    from .planning import (
+        Batch,
+        Choice,
+        Hardware,
+        PhasePlan,
+        Plan,
+        Precision,
+        RowSize,
+        RowTokens,
+        Token,
+        TokenPiece,
+    )
     from .rows import Media, Message, Part, Row, Text, chat_row, text_row
 
 _MODULES = {
@@ -104,6 +115,9 @@ _MODULES = {
         "Plan",
         "Precision",
         "RowSize",
+        "RowTokens",
+        "Token",
+        "TokenPiece",
     ),
     "rows": (
         "Media",
@@ -158,6 +172,7 @@ __all__ = [
     "Problem",
     "Row",
     "RowSize",
+    "RowTokens",
     "RunFailedError",
     "Runner",
     "Sampling",
@@ -167,6 +182,8 @@ __all__ = [
     "SourceReader",
     "Span",
     "Text",
+    "Token",
+    "TokenPiece",
     "TrainJob",
     "TrainResult",
     "Trainer",

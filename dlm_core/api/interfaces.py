@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import pydantic
 
     from .document import Document, Problem, Section
-    from .jobs import Artifact, ExportJob, Sampling, Score, TrainJob, TrainResult
+    from .jobs import Artifact, ExportJob, LongRows, Sampling, Score, TrainJob, TrainResult
     from .models import BaseModel, LocatedBase
-    from .planning import Hardware, Precision, RowSize
+    from .planning import Hardware, Precision, RowSize, RowTokens
     from .rows import Message, Row
 
 
@@ -202,6 +202,19 @@ class Engine(ABC):
         self, base: LocatedBase, rows: Sequence[Row], system_prompt: str | None, sequence_len: int
     ) -> list[RowSize]:
         """Each row in tokens.  Must not import torch."""
+
+    def tokens(
+        self,
+        base: LocatedBase,
+        rows: Sequence[Row],
+        system_prompt: str | None,
+        sequence_len: int,
+        long_rows: LongRows = "error",
+    ) -> Iterator[RowTokens]:
+        """Each row exactly as its trainer reads it, for `dlm tokens`.  Must not import torch."""
+        from .errors import UsageError
+
+        raise UsageError(f"the engine {self.name} cannot show tokens", "`dlm plan` counts them")
 
     @abstractmethod
     def open(

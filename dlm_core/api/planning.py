@@ -60,6 +60,36 @@ class RowSize:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """One token as training reads it.  `text` is what it stands for; bytes of a divided character are `<0xE6>`.
+
+    `labelled`: the loss is taken on it.  `place` is where its characters come from: the number of the row's text
+    (a message of a chat, else 0), first and last character, counted from 0; None for what template and tokenizer add.
+    """
+
+    id: int
+    text: str
+    labelled: bool
+    place: tuple[int, int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPiece:
+    """One example that training makes of a row: its tokens, of which only the first `kept` are read."""
+
+    tokens: tuple[Token, ...]
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowTokens:
+    """A row as training reads it.  A long text has several pieces; `note` says why there is none or less than all."""
+
+    pieces: tuple[TokenPiece, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PhasePlan:
     """One training phase: its rows and validation rows, its tokens in one epoch, its optimizer steps."""
 

@@ -69,6 +69,14 @@ class Coder:
         """Where the template's `{% generation %}` blocks lie in `render(…, answer_next=False)`, in characters."""
         return template.answer_spans(self._template(), self._plain(messages, system_prompt), self._variables())
 
+    def message_spans(
+        self, messages: Sequence[Message], system_prompt: str | None, answer_next: bool
+    ) -> list[tuple[int, int]]:
+        """Where each message's text, without outer blanks, lies in `render(…)`, in characters; empty if uncertain."""
+        plain = self._plain(messages, system_prompt)
+        spans = template.message_spans(self._template(), plain, self._variables(), answer_next)
+        return spans[len(plain) - len(messages) :]
+
     def _template(self) -> str:
         if not self.chat_template:
             raise RunFailedError(

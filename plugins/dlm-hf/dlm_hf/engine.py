@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dlm_core.api import BaseModel, Engine, LocatedBase, OpenModel, Precision, Row, RowSize
+from dlm_core.api import BaseModel, Engine, LocatedBase, OpenModel, Precision, Row, RowSize, RowTokens
+
+if TYPE_CHECKING:
+    from dlm_core.api.jobs import LongRows
 
 
 class HfEngine(Engine):
@@ -32,6 +36,18 @@ class HfEngine(Engine):
         from .measure import row_sizes
 
         return row_sizes(base.folder, rows, system_prompt, sequence_len)
+
+    def tokens(
+        self,
+        base: LocatedBase,
+        rows: Sequence[Row],
+        system_prompt: str | None,
+        sequence_len: int,
+        long_rows: LongRows = "error",
+    ) -> Iterator[RowTokens]:
+        from .shown import row_tokens
+
+        return row_tokens(base.folder, rows, system_prompt, sequence_len, long_rows)
 
     def open(
         self, base: LocatedBase, adapters: Path | None, precision: Precision, system_prompt: str | None

@@ -38,6 +38,7 @@ _CLOCK_CALL = re.compile(r"""\bstrftime_now\s*\(\s*(["'])((?:(?!\1)[^\\])*)\1\s*
 # Unicode noncharacters: never part of a valid text, so they can stand for the two ends of a generation block.
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 _MARKS = re.compile(f"[{_OPEN}{_CLOSE}]")
+_FROM, _TO = "\ufdd2", "\ufdd3"
 
 
 def read(folder: Path, settings: Mapping[str, Any]) -> str | None:
@@ -88,6 +89,32 @@ def answer_spans(
         else:
             spans.append((start, here))
     return spans if _MARKS.sub("", marked) == plain else []
+
+
+def message_spans(
+    source: str, messages: Sequence[Mapping[str, str]], variables: Mapping[str, Any], answer_next: bool
+) -> list[tuple[int, int]]:
+    """Where each message's content, without outer blanks, lies in the rendered conversation, in characters.
+
+    Empty when the template reworks contents or their order, so that their places are not certain.
+    """
+    marked = []
+    for message in messages:
+        inner = message["content"].strip()
+        lead, _, tail = message["content"].partition(inner) if inner else (message["content"], "", "")
+        marked.append({**message, "content": f"{lead}{_FROM}{inner}{_TO}{tail}"})
+    template = _compile(source, marked=False)
+    plain = _run(template, messages, variables, answer_next)
+    try:
+        text = _run(template, marked, variables, answer_next)
+    except RunFailedError:  # it looks into the contents and does not know what to make of the marks
+        return []
+    if re.sub(f"[{_FROM}{_TO}]", "", text) != plain:
+        return []
+    found = [(one.start(), one.end()) for one in re.finditer(f"{_FROM}[^{_TO}]*{_TO}", text)]
+    spans = [(start - 2 * index, end - 2 * index - 2) for index, (start, end) in enumerate(found)]
+    inner_texts = [message["content"].strip() for message in messages]
+    return spans if [plain[start:end] for start, end in spans] == inner_texts else []
 
 
 def _run(

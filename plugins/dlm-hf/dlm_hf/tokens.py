@@ -16,9 +16,24 @@ from .coder import Coder, load_coder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tokenizers import Encoding
+
     from dlm_core.api.jobs import LongRows
 
-__all__ = ["Coder", "Example", "all_examples", "chat_examples", "examples", "load_coder", "text_examples", "turns"]
+__all__ = [
+    "Coder",
+    "Example",
+    "Turn",
+    "all_examples",
+    "chat_examples",
+    "chat_turns",
+    "encode_plain",
+    "examples",
+    "kept",
+    "load_coder",
+    "text_examples",
+    "turns",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +54,21 @@ class Example:
         return sum(self.learned)
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One answer of a conversation: the text that asks for it and the text recorded after that, with the ids of both.
+
+    `messages` counts the conversation's messages up to the answer; `start` is where the answer starts in the record.
+    """
+
+    prompt: str
+    prompt_ids: list[int]
+    answer: str
+    answer_ids: list[int]
+    messages: int
+    start: int
+
+
 # --- rows to examples ---------------------------------------------------------------------------------------------
 
 
@@ -55,10 +85,15 @@ def examples(
     found = chat_examples(coder, row, system_prompt, index)
     if long_rows == "error" and (long := [one for one in found if len(one.ids) > sequence_len]):
         raise RunFailedError(_too_long(long[0], sequence_len), _TOO_LONG_HINT)
-    if long_rows == "skip":
-        return [one for one in found if len(one.ids) <= sequence_len]
-    cut = [_cut(one, sequence_len) for one in found]
-    return [one for one in cut if one.labelled]
+    sized = [(one, kept(one, sequence_len, long_rows)) for one in found]
+    return [one if size == len(one.ids) else _cut(one, size) for one, size in sized if size]
+
+
+def kept(example: Example, sequence_len: int, long_rows: LongRows) -> int:
+    """How many tokens of a chat example are trained on: all that fit, a cut example's first, or none."""
+    if len(example.ids) <= sequence_len:
+        return len(example.ids)
+    return sequence_len if long_rows == "cut" and any(example.learned[:sequence_len]) else 0
 
 
 def all_examples(
@@ -81,22 +116,28 @@ def chat_examples(coder: Coder, row: Row, system_prompt: str | None, index: int 
     A conversation is one example when every question, asked on its own, would begin with the ids so far; where a
     template rewrites earlier turns, a further example starts.
     """
-    found: list[Example] = []
+    return [example for example, _ in chat_turns(coder, row, system_prompt, index)]
+
+
+def chat_turns(coder: Coder, row: Row, system_prompt: str | None, index: int = 0) -> list[tuple[Example, Turn]]:
+    """The examples of a chat row, each with the last turn in it: the example's ids are that turn's, in order."""
+    found: list[tuple[Example, Turn]] = []
     ids: list[int] = []
     learned: list[bool] = []
-    for prompt, answer in _turns_at(coder, row, system_prompt):
-        if ids and prompt[: len(ids)] != ids:
-            found.append(Example(tuple(ids), tuple(learned), row.span.line, row.key, index))
+    last: Turn | None = None
+    for turn in _turns_at(coder, row, system_prompt):
+        if last and turn.prompt_ids[: len(ids)] != ids:
+            found.append((Example(tuple(ids), tuple(learned), row.span.line, row.key, index), last))
             ids, learned = [], []
-        learned += [False] * (len(prompt) - len(ids)) + [True] * len(answer)
-        ids = [*prompt, *answer]
-    if not ids:
+        learned += [False] * (len(turn.prompt_ids) - len(ids)) + [True] * len(turn.answer_ids)
+        ids, last = [*turn.prompt_ids, *turn.answer_ids], turn
+    if last is None:
         raise RunFailedError(f"line {row.span.line}: this conversation has no answer to learn")
-    return [*found, Example(tuple(ids), tuple(learned), row.span.line, row.key, index)]
+    return [*found, (Example(tuple(ids), tuple(learned), row.span.line, row.key, index), last)]
 
 
-def turns(coder: Coder, messages: Sequence[Message], system_prompt: str | None) -> list[tuple[list[int], list[int]]]:
-    """For each assistant message: the ids that ask for it, and the ids it is answered with, stop token last.
+def turns(coder: Coder, messages: Sequence[Message], system_prompt: str | None) -> list[Turn]:
+    """For each assistant message: what asks for it, and what it is answered with, stop token last.
 
     Raises RunFailedError when the template writes no stop token after an answer or an answer contains one.
     """
@@ -114,15 +155,15 @@ def text_examples(coder: Coder, row: Row, sequence_len: int, index: int = 0) -> 
     beginning-of-sequence token where its tokenizer adds one, else with the last token of the piece before.
     Marks such as `<|im_end|>` inside the text are ordinary characters.
     """
-    ids, ends = _encode_plain(coder, row.data["text"])
-    ids.append(coder.eos_id)
+    encoded = encode_plain(coder, row.data["text"])
+    ids, starts = [*encoded.ids, coder.eos_id], [first for first, _ in encoded.offsets]
     opening = [coder.bos_id] if coder.adds_bos and coder.bos_id is not None else []
     found, start = [], 0
     while start < len(ids):
         lead = opening or ids[start - 1 : start]
         end = min(len(ids), start + sequence_len - len(lead))
         if end < len(ids):
-            end = _break_before(row.data["text"], ends, start, end)
+            end = _break_before(row.data["text"], starts, start, end)
         piece = [*lead, *ids[start:end]]
         learned = [place > 0 for place in range(len(piece))]
         found.append(Example(tuple(piece), tuple(learned), row.span.line, row.key, index))
@@ -152,24 +193,23 @@ def _refuse_long(
 
 
 def _cut(example: Example, limit: int) -> Example:
-    if len(example.ids) <= limit:
-        return example
     return Example(example.ids[:limit], example.learned[:limit], example.line, example.key, example.row)
 
 
-def _turns_at(coder: Coder, row: Row, system_prompt: str | None) -> list[tuple[list[int], list[int]]]:
+def _turns_at(coder: Coder, row: Row, system_prompt: str | None) -> list[Turn]:
     try:
         return turns(coder, row.messages, system_prompt)
     except RunFailedError as error:
         raise RunFailedError(f"line {row.span.line}: {error.message}", error.hint) from error
 
 
-def _turn(coder: Coder, messages: Sequence[Message], system_prompt: str | None) -> tuple[list[int], list[int]]:
-    """Prompt and answer of the last message."""
+def _turn(coder: Coder, messages: Sequence[Message], system_prompt: str | None) -> Turn:
+    """The turn that ends with the last message."""
     prompt = coder.render(messages[:-1], system_prompt, answer_next=True)
     record = coder.render(messages, system_prompt, answer_next=False)
     spans = coder.answer_spans(messages, system_prompt)
-    ids = coder.encode(_answer_text(prompt, record, spans, messages[-1].text))
+    start, end = _answer_span(prompt, record, spans, messages[-1].text)
+    ids = coder.encode(record[start:end])
     stop = next((place for place, one in enumerate(ids) if one in coder.stop_ids), None)
     if stop is None:
         raise RunFailedError(
@@ -181,11 +221,11 @@ def _turn(coder: Coder, messages: Sequence[Message], system_prompt: str | None) 
             "an answer contains the text of the base's stop token and would end there",
             "write that token in another way, for instance with a space inside",
         )
-    return coder.encode(prompt), ids[: stop + 1]
+    return Turn(prompt, coder.encode(prompt), record[start:end], ids[: stop + 1], len(messages), start)
 
 
-def _answer_text(prompt: str, record: str, spans: Sequence[tuple[int, int]], content: str) -> str:
-    """What the template records after the prompt.
+def _answer_span(prompt: str, record: str, spans: Sequence[tuple[int, int]], content: str) -> tuple[int, int]:
+    """Where the record has what the template writes after the prompt, in characters.
 
     Some templates ask with a header that they do not record (an opened thought, say); the answer is then the
     generation block, or all from the message's content on.
@@ -196,19 +236,17 @@ def _answer_text(prompt: str, record: str, spans: Sequence[tuple[int, int]], con
         start = spans[-1][0]
     else:
         start = record.rindex(content.strip())
-    end = spans[-1][1] if spans and spans[-1][1] > start else len(record)
-    return record[start:end]
+    return start, spans[-1][1] if spans and spans[-1][1] > start else len(record)
 
 
-def _encode_plain(coder: Coder, text: str) -> tuple[list[int], list[int]]:
-    """Ids of running text, and for each the character at which it starts."""
+def encode_plain(coder: Coder, text: str) -> Encoding:
+    """Running text encoded: what looks like a special token is ordinary characters."""
     tokenizer = coder.tokenizer
     tokenizer.encode_special_tokens = True
     try:
-        encoded = tokenizer.encode(text, add_special_tokens=False)
+        return tokenizer.encode(text, add_special_tokens=False)
     finally:
         tokenizer.encode_special_tokens = False
-    return list(encoded.ids), [start for start, _ in encoded.offsets]
 
 
 def _break_before(text: str, starts: Sequence[int], first: int, last: int) -> int:
