@@ -70,7 +70,7 @@ def all_plugins() -> Plugins:
 
 
 def check(data: bytes, plugins: Plugins) -> None:
-    """Raise whatever parsing these bytes should not have raised, or AssertionError for what should hold and does not."""
+    """Raise what parsing these bytes should not have raised, or AssertionError for what should hold and does not."""
     start = time.process_time()
     outcome = _parse(data, plugins)
     _check_places(outcome, data)
