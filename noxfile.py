@@ -47,6 +47,12 @@ def build_site(session: nox.Session, *options: str) -> None:
     session.run(sys.executable, "docs/_tools/links.py", "site", *options)
 
 
+@nox.session
+def known(session: nox.Session) -> None:
+    """Write the table of which plugin provides what, after one has gained or lost something."""
+    session.run(sys.executable, "tools/known.py", *session.posargs)
+
+
 @nox.session(venv_backend="venv")
 def core(session: nox.Session) -> None:
     """Core alone, in its own environment: no plugin may be importable, no torch pulled."""

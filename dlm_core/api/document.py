@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -78,7 +78,8 @@ class Document:
     """A document that passed every check.
 
     `frontmatter` is an instance of the composed pydantic model; `config` is the same as plain JSON values.
-    `spans` gives the position of each dotted key that the author wrote.
+    `spans` gives the position of each dotted key that the author wrote; `views` the blocks of plugins that share a
+    key's name with another plugin, each with its own default for it.
     """
 
     path: Path
@@ -91,6 +92,7 @@ class Document:
     spans: Mapping[str, Span] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
     sha256: str = ""
+    views: Mapping[type, Any] = field(default_factory=dict)
 
     def where(self, key: str) -> Span:
         """The position of a dotted frontmatter key, of its closest written parent, or of the top."""
@@ -109,6 +111,8 @@ class Document:
 
         Raises LookupError when no block of that type is part of this document's schema.
         """
+        if model in self.views:
+            return cast("T", self.views[model])
         todo = [self.frontmatter]
         while todo:
             node = todo.pop()

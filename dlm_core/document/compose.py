@@ -2,50 +2,69 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, create_model
+from pydantic.json_schema import SkipJsonSchema
 
 from .schema import Frontmatter
+
+_PATH = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A plugin's model, the dotted key it belongs at, and who to name when it cannot be mounted."""
+    """A plugin's model, the dotted key it belongs at, and the plugin's name."""
 
     path: str
     model: type[BaseModel]
-    owner: str
+    plugin: str
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it makes a block; otherwise it adds keys to one of core's."""
+        return block_at(Frontmatter, self.path.split(".")) is None
+
+    @property
+    def fields(self) -> list[str]:
+        """The dotted keys of its model."""
+        return [f"{self.path}.{name}" for name in self.model.model_fields]
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """The composed model, and why each dotted key of the blocks left out is missing from it."""
+    """The composed model; the mounts in it; the keys that two plugins claim, which nobody may write; and what is
+    wrong with mounts that cannot be in any model."""
 
     model: type[BaseModel]
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    twice: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    faults: tuple[tuple[Mount, str], ...] = ()
 
-    def leaves_out(self, path: str) -> bool:
-        """Whether the block of a plugin at this path found no place."""
-        return any(key == path or key.rpartition(".")[0] == path for key in self.left_out)
+    def keys(self, mount: Mount) -> list[str]:
+        """What a mount in the model adds to the format: a new block, or keys in one of core's."""
+        return [mount.path] if mount.is_new else [key for key in mount.fields if key not in self.twice]
 
 
 @lru_cache(maxsize=32)
 def compose(mounts: tuple[Mount, ...]) -> Composed:
-    """Core's schema with every mount that overlaps nothing.  A key claimed twice belongs to no plugin."""
-    left_out: dict[str, str] = {}
-    for mount in mounts:
-        if reason := _why_not(mount, mounts):
-            left_out |= dict.fromkeys(_keys(mount), reason)
-    good = [mount for mount in mounts if not left_out.keys() & set(_keys(mount))]
-    paths = {mount.path for mount in good}
-    for mount in [mount for mount in good if not _has_parent(mount, paths)]:
-        left_out[mount.path] = f"{mount.owner} mounts `{mount.path}` into a block that is not there"
-        good.remove(mount)
-    return Composed(_mounted(Frontmatter, [(mount.path.split("."), mount.model) for mount in good]), left_out)
+    """Core's schema with every mount that has a place.  A key claimed by two plugins belongs to neither: a block is
+    left out, a key of a block keeps its default."""
+    faults = tuple((mount, reason) for mount in mounts if (reason := _fault(mount)))
+    faulty = [mount for mount, _ in faults]
+    good = [mount for mount in mounts if mount not in faulty]
+    twice = _claimed_twice(good)
+    kept: list[Mount] = []
+    for mount in sorted(good, key=lambda mount: mount.path.count(".")):
+        if not (mount.is_new and mount.path in twice) and _has_parent(mount, kept):
+            kept.append(mount)
+    kept.sort(key=good.index)
+    placed = [(mount.path.split("."), mount.model) for mount in kept]
+    return Composed(_mounted(Frontmatter, placed, frozenset(twice)), tuple(kept), twice, faults)
 
 
 def block_at(root: type[BaseModel], path: Iterable[str]) -> type[BaseModel] | None:
@@ -59,45 +78,61 @@ def block_at(root: type[BaseModel], path: Iterable[str]) -> type[BaseModel] | No
     return model  # type: ignore[no-any-return]
 
 
-def _keys(mount: Mount) -> list[str]:
-    """The dotted keys a mount claims: itself when new, its fields when mixed into one of core's blocks."""
-    if block_at(Frontmatter, mount.path.split(".")) is None:
-        return [mount.path]
-    return [f"{mount.path}.{name}" for name in mount.model.model_fields]
+def _fault(mount: Mount) -> str | None:
+    """Why a mount cannot be in the model whatever else is installed."""
+    if not _PATH.fullmatch(mount.path):
+        return f"{mount.path!r} is not a dotted key of small letters, digits and underscores"
+    parts = mount.path.split(".")
+    for depth in range(1, len(parts) + 1):
+        parent = block_at(Frontmatter, parts[: depth - 1])
+        if parent is not None and parts[depth - 1] in parent.model_fields and not block_at(Frontmatter, parts[:depth]):
+            return f"`{'.'.join(parts[:depth])}` is a key of core and not a block"
+    mine = block_at(Frontmatter, parts)
+    taken = [name for name in mount.model.model_fields if mine and name in mine.model_fields]
+    return f"`{mount.path}.{taken[0]}` belongs to core" if taken else None
 
 
-def _why_not(mount: Mount, mounts: tuple[Mount, ...]) -> str | None:
-    for key in _keys(mount):
-        *parents, name = key.split(".")
-        parent = block_at(Frontmatter, parents)
-        if parent is not None and name in parent.model_fields:
-            return f"`{key}` belongs to core and is also claimed by {mount.owner}; disable that plugin"
-        for other in mounts:
-            inside = other.path == ".".join(parents) and name in other.model.model_fields
-            if other is not mount and (inside or key in _keys(other)):
-                return f"`{key}` is claimed by {mount.owner} and by {other.owner}; disable one of the two"
-    return None
+def _claimed_twice(mounts: list[Mount]) -> dict[str, tuple[str, ...]]:
+    """The outermost keys that more than one plugin claims, with the plugins' names."""
+    claims: dict[str, list[str]] = {}
+    for mount in mounts:
+        for key in [*([mount.path] if mount.is_new else []), *mount.fields]:
+            if mount.plugin not in claims.setdefault(key, []):
+                claims[key].append(mount.plugin)
+    twice = {key: tuple(sorted(names)) for key, names in claims.items() if len(names) > 1}
+    return {key: names for key, names in twice.items() if not any(key.startswith(f"{outer}.") for outer in twice)}
 
 
-def _has_parent(mount: Mount, paths: set[str]) -> bool:
+def _has_parent(mount: Mount, kept: list[Mount]) -> bool:
+    """Whether the block that a mount lies in is core's or that of a mount already kept."""
     parent = mount.path.rpartition(".")[0]
-    return parent in paths or block_at(Frontmatter, filter(None, parent.split("."))) is not None
+    inside = any(other.path == parent for other in kept)
+    return inside or block_at(Frontmatter, filter(None, parent.split("."))) is not None
 
 
-def _mounted(root: type[BaseModel], mounts: list[tuple[list[str], type[BaseModel]]]) -> type[BaseModel]:
-    """`root` with models added below it, each at its path."""
-    if not mounts:
-        return root
-    fields: dict[str, Any] = {}
+def _mounted(
+    root: type[BaseModel], mounts: list[tuple[list[str], type[BaseModel]]], twice: frozenset[str], at: str = ""
+) -> type[BaseModel]:
+    """`root`, which lies at the dotted key `at`, with models added below it, each at its path."""
+    fields: dict[str, Any] = _unclaimed(root, twice, at)
     for head in dict.fromkeys(path[0] for path, _ in mounts):
         here = [model for path, model in mounts if path == [head]]
         below = [(path[1:], model) for path, model in mounts if path[0] == head and len(path) > 1]
         present = block_at(root, [head])
         bases = ([present] if present else []) + here
         block = bases[0] if len(bases) == 1 else _joined(bases)
-        block = _mounted(block, below)
+        block = _mounted(block, below, twice, f"{at}.{head}" if at else head)
         fields[head] = (block, Field(default_factory=block))
+    if not fields:
+        return root
     return create_model(root.__name__, __base__=root, __module__=root.__module__, **fields)
+
+
+def _unclaimed(root: type[BaseModel], twice: frozenset[str], at: str) -> dict[str, Any]:
+    """The fields of a block that nobody may write: their models still find the default there."""
+    lost = [name for name in root.model_fields if f"{at}.{name}" in twice]
+    defaults = {name: root.model_fields[name].get_default(call_default_factory=True) for name in lost}
+    return {name: (Annotated[Any, SkipJsonSchema()], Field(default, exclude=True)) for name, default in defaults.items()}
 
 
 def _joined(bases: list[type[BaseModel]]) -> type[BaseModel]:

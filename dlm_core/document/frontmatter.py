@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ValidationError
 
 from ..api import ConfigBlock, Problem, Span
-from ..plugins.registry import Hint
-from .compose import Composed, Mount, compose
+from .blocks import find_blocks
 from .explain import explain, show
 from .schema import AdapterConfig
 from .toml_text import read_toml
-from .tree import Loc, Tree, dotted, text_problems, value_problems
+from .tree import Tree, dotted, text_problems, value_problems
 from .versions import upgrade
 from .yaml_text import read_yaml
 
@@ -33,6 +32,7 @@ class Frontmatter:
     problems: tuple[Problem, ...] = ()
     adapters: tuple[str, ...] | None = None  # those declared; None when an error hides them
     blocks: Mapping[str, ConfigBlock] = field(default_factory=dict)  # those of plugins that found their place
+    views: Mapping[type, Any] = field(default_factory=dict)  # see `Document.views`
 
 
 def read_frontmatter(text: str, first_line: int, syntax: Literal["yaml", "toml"], plugins: Plugins) -> Frontmatter:
@@ -44,63 +44,26 @@ def read_frontmatter(text: str, first_line: int, syntax: Literal["yaml", "toml"]
         return _validated(tree, plugins)
     if tree.data is not None:
         tree.problems += bad
-    composed, _ = _schema_for(plugins)
-    return Frontmatter(composed.model.model_construct(), {}, _spans(tree), tuple(tree.problems))
+    return Frontmatter(find_blocks(plugins).model.model_construct(), {}, _spans(tree), tuple(tree.problems))
 
 
 def _validated(tree: Tree, plugins: Plugins) -> Frontmatter:
-    composed, broken = _schema_for(plugins)
-    model, config = composed.model.model_construct(), {}
+    blocks = find_blocks(plugins)
+    model, config = blocks.model.model_construct(), {}
     if upgrade(tree):
+        tree.problems += blocks.take_clashes(tree)
         try:
-            model = composed.model.model_validate_json(json.dumps(tree.data), strict=True)
+            model = blocks.model.model_validate_json(json.dumps(tree.data), strict=True)
             config = model.model_dump(mode="json")
         except ValidationError as error:
-            who = _Owners(plugins, composed, broken)
-            tree.problems += explain(error, composed.model, tree, who)
+            tree.problems += explain(error, blocks.model, tree, blocks.who)
         tree.problems += _adapter_problems(tree)
     good = not any(problem.severity == "error" for problem in tree.problems)
     adapters = tuple(config["training"]["adapters"] or ()) if config else None
-    blocks = {
-        name: block
-        for name, block in plugins.config_blocks.items()
-        if block.path not in broken and not composed.leaves_out(block.path)
-    }
-    return Frontmatter(model, config if good else {}, _spans(tree), tuple(tree.problems), adapters, blocks)
-
-
-def _schema_for(plugins: Plugins) -> tuple[Composed, dict[str, Hint]]:
-    """The composed schema, and a hint for each block whose plugin failed to give a usable model."""
-    mounts, broken = [], {}
-    for name, block in plugins.config_blocks.items():
-        owner = plugins.config_blocks.owner(name).label
-        try:
-            model = block.model()
-            model()
-        except Exception as error:
-            broken[block.path] = Hint(f"provided by {owner}, which failed: {type(error).__name__}: {error}", "DLM0303")
-            continue
-        mounts.append(Mount(block.path, model, owner))
-    return compose(tuple(mounts)), broken
-
-
-class _Owners:
-    """Knows about keys that the composed schema lacks: who would provide them and why they do not."""
-
-    def __init__(self, plugins: Plugins, composed: Composed, broken: Mapping[str, Hint]) -> None:
-        self.plugins, self.composed, self.broken = plugins, composed, broken
-
-    def __call__(self, loc: Loc) -> Hint | None:
-        key = dotted(loc)
-        if key in self.composed.left_out:
-            return Hint(self.composed.left_out[key], "DLM0304")
-        parent = key.rpartition(".")[0]
-        if hint := self.broken.get(key) or self.broken.get(parent):
-            return hint
-        found: Hint | None = self.plugins.hint("config block", key)
-        if found is None and parent in self.plugins.config_blocks.clashes:
-            found = self.plugins.hint("config block", parent)
-        return found
+    views = blocks.own_views(model) if config else {}
+    return Frontmatter(
+        model, config if good else {}, _spans(tree), tuple(tree.problems), adapters, blocks.at_work, views
+    )
 
 
 def _adapter_problems(tree: Tree) -> Iterator[Problem]:

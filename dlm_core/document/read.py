@@ -54,6 +54,7 @@ def parse_document(data: bytes, path: Path, plugins: Plugins) -> Document:
         sections=tuple(sections),
         spans=front.spans,
         sha256=hashlib.sha256(data).hexdigest(),
+        views=front.views,
     )
     if not _has_error(problems):
         problems += _block_problems(document, front.blocks, plugins)
@@ -73,7 +74,7 @@ def _block_problems(document: Document, blocks: Mapping[str, ConfigBlock], plugi
             found = list(block.check(document))
         except Exception as error:
             owner = plugins.config_blocks.owner(name).label
-            message = f"the check of `{name}` of plugin {owner} failed: {type(error).__name__}: {error}"
+            message = f"the check of `{block.path}` of plugin {owner} failed: {type(error).__name__}: {error}"
             raise PluginMissingError(message, "report this to the plugin's author") from error
         yield from (replace(problem, code=problem.code or "DLM0116") for problem in found)
 

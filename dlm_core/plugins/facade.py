@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,8 +13,9 @@ import pluggy
 
 from .. import API_VERSION, __version__, api
 from ..hookspecs import DlmSpec
+from . import hints
 from .finder import GROUP, Found, find_plugins, selection
-from .known import KNOWN
+from .guard import guarded
 from .registry import Hint, Owned, Plugin, Registry, closest
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: The blocks that core owns; many plugins may add keys to one of them.
+CORE_BLOCKS = frozenset({"training", "training.cache", "export"})
+
 
 class Plugins:
     """All plugins of this process.  Registries are built when first asked for, sorted by name."""
@@ -45,6 +50,8 @@ class Plugins:
         self._modules: dict[str, object] = {}
         self._opened: set[type] = set()
         self.all: list[Plugin] = []
+        #: The words after `dlm` with which this process was started, for hints that say how to start it anew.
+        self.arguments: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, disabled: Iterable[str] = (), group: str = GROUP) -> Plugins:
@@ -75,16 +82,21 @@ class Plugins:
 
     def _load(self, found: Found) -> None:
         plugin = Plugin(found.name, found.dist, found.version)
-        if not self._selection.allows(found.name):
-            plugin.state = "disabled"
+        if reason := self._selection.refuses(found.name):
+            plugin.state, plugin.disabled_by = "disabled", reason
             self.all.append(plugin)
             return
+        if self.find(found.name):
+            self._admit(plugin, None)  # never imported: its name is taken
+            return
+        start = time.perf_counter()
         try:
-            module = found.load()
-        except (Exception, SystemExit) as error:
+            module = guarded(found.load)
+        except Exception as error:
             plugin.fail(error)
             self.all.append(plugin)
             return
+        plugin.import_seconds = time.perf_counter() - start
         self._admit(plugin, module)
 
     def _admit(self, plugin: Plugin, module: object) -> None:
@@ -138,9 +150,7 @@ class Plugins:
         for impl in sorted(getattr(self._manager.hook, hook).get_hookimpls(), key=lambda impl: impl.plugin_name):
             owner = self._plugin(impl.plugin_name)
             try:
-                found = list(impl.function(*(self for name in impl.argnames if name == "plugins")) or ())
-                if wrong := next((value for value in found if not isinstance(value, kind)), None):
-                    raise TypeError(f"{hook} must give {kind.__name__} instances, not {wrong!r}")
+                found = guarded(lambda impl=impl: self._given(impl, hook, kind))  # type: ignore[misc]
             except Exception as error:
                 error.add_note(f"raised by plugin {owner.label} in {hook}")
                 owner.fail(error)
@@ -148,74 +158,77 @@ class Plugins:
             out += [Owned(owner, value) for value in found]
         return out
 
+    def _given(self, impl: pluggy.HookImpl, hook: str, kind: type[T]) -> list[T]:
+        found = impl.function(*(self for name in impl.argnames if name == "plugins"))
+        if found is None:
+            return []
+        if not isinstance(found, Iterable):
+            raise TypeError(f"{hook} must give a list of {kind.__name__} instances, not {found!r}")
+        values = list(found)
+        if wrong := next((value for value in values if not isinstance(value, kind)), None):
+            raise TypeError(f"{hook} must give {kind.__name__} instances, not {wrong!r}")
+        return values
+
+    def _registry(self, kind: str, hook: str, of: type[T], attribute: str) -> Registry[T]:
+        """What a hook gives, by the attribute that names it."""
+        named = [(name, owned) for owned in self.collect(hook, of) if (name := _name(owned, attribute))]
+        if kind == "config block":
+            named = [(f"{name} of {owned.owner.name}" if name in CORE_BLOCKS else name, owned) for name, owned in named]
+        return Registry.of(kind, _rightful(kind, named))
+
     @cached_property
     def config_blocks(self) -> Registry[ConfigBlock]:
-        owned = self.collect("dlm_config_blocks", api.ConfigBlock)  # type: ignore[type-abstract]
-        return Registry.of("config block", owned, lambda block: block.path)
+        """By path; one that adds keys to a block of core by `PATH of PLUGIN`, for many may."""
+        return self._registry("config block", "dlm_config_blocks", api.ConfigBlock, "path")  # type: ignore[type-abstract]
 
     @cached_property
     def section_types(self) -> Registry[SectionType]:
-        owned = self.collect("dlm_section_types", api.SectionType)  # type: ignore[type-abstract]
-        return Registry.of("section type", owned, lambda section: section.name)
+        return self._registry("section type", "dlm_section_types", api.SectionType, "name")  # type: ignore[type-abstract]
 
     @cached_property
     def source_readers(self) -> Registry[SourceReader]:
-        owned = self.collect("dlm_source_readers", api.SourceReader)  # type: ignore[type-abstract]
-        return Registry.of("source reader", owned, lambda reader: reader.name)
+        return self._registry("source reader", "dlm_source_readers", api.SourceReader, "name")  # type: ignore[type-abstract]
 
     @cached_property
     def base_models(self) -> Registry[BaseModel]:
-        return Registry.of("base model", self.collect("dlm_base_models", api.BaseModel), lambda base: base.key)
+        return self._registry("base model", "dlm_base_models", api.BaseModel, "key")
 
     @cached_property
     def media_kinds(self) -> Registry[MediaKind]:
-        owned = self.collect("dlm_media_kinds", api.MediaKind)  # type: ignore[type-abstract]
-        return Registry.of("media kind", owned, lambda media: media.name)
+        return self._registry("media kind", "dlm_media_kinds", api.MediaKind, "name")  # type: ignore[type-abstract]
 
     @cached_property
     def precision_policies(self) -> Registry[PrecisionPolicy]:
-        owned = self.collect("dlm_precision_policies", api.PrecisionPolicy)  # type: ignore[type-abstract]
-        return Registry.of("precision policy", owned, lambda policy: policy.name)
+        return self._registry("precision policy", "dlm_precision_policies", api.PrecisionPolicy, "name")  # type: ignore[type-abstract]
 
     @cached_property
     def trainers(self) -> Registry[Trainer]:
-        owned = self.collect("dlm_trainers", api.Trainer)  # type: ignore[type-abstract]
-        return Registry.of("trainer", owned, lambda trainer: trainer.phase)
+        return self._registry("trainer", "dlm_trainers", api.Trainer, "phase")  # type: ignore[type-abstract]
 
     @cached_property
     def engines(self) -> Registry[Engine]:
-        owned = self.collect("dlm_engines", api.Engine)  # type: ignore[type-abstract]
-        return Registry.of("engine", owned, lambda engine: engine.name)
+        return self._registry("engine", "dlm_engines", api.Engine, "name")  # type: ignore[type-abstract]
 
     @cached_property
     def exporters(self) -> Registry[Exporter]:
-        owned = self.collect("dlm_exporters", api.Exporter)  # type: ignore[type-abstract]
-        return Registry.of("exporter", owned, lambda exporter: exporter.name)
+        return self._registry("exporter", "dlm_exporters", api.Exporter, "name")  # type: ignore[type-abstract]
 
     @cached_property
     def runners(self) -> Registry[Runner]:
-        owned = self.collect("dlm_runners", api.Runner)  # type: ignore[type-abstract]
-        return Registry.of("runner", owned, lambda runner: runner.name)
+        return self._registry("runner", "dlm_runners", api.Runner, "name")  # type: ignore[type-abstract]
 
     @cached_property
     def commands(self) -> Registry[Command]:
-        return Registry.of("command", self.collect("dlm_commands", api.Command), lambda command: command.name)
+        return self._registry("command", "dlm_commands", api.Command, "name")
+
+    def registry(self, kind: str) -> Registry[Any] | None:
+        """The registry of a kind, by what its things are called: "section type", "exporter"."""
+        attribute = KINDS.get(kind)
+        return getattr(self, attribute) if attribute else None
 
     def registries(self) -> list[Registry[Any]]:
         """Every registry, built now: the way to learn of all that fails."""
-        return [
-            self.config_blocks,
-            self.section_types,
-            self.source_readers,
-            self.base_models,
-            self.media_kinds,
-            self.precision_policies,
-            self.trainers,
-            self.engines,
-            self.exporters,
-            self.runners,
-            self.commands,
-        ]
+        return [getattr(self, attribute) for attribute in KINDS.values()]
 
     def _forget_registries(self) -> None:
         for name, value in vars(type(self)).items():
@@ -247,29 +260,16 @@ class Plugins:
 
     def hint(self, kind: str, name: str) -> Hint | None:
         """What to do about a `name` nobody provides: install it, enable it, repair it, or choose between two."""
-        registry = next((registry for registry in self.registries() if registry.kind == kind), None)
-        if registry is not None and name in registry.clashes:
-            claimants = registry.clashes[name]
-            who = " and ".join(plugin.label for plugin in claimants)
-            return Hint(f"claimed by {who}; disable one with `dlm -P no:{claimants[-1].name} ...`", "DLM0304")
-        known = KNOWN.get((kind, name))
-        return self._provider_hint(*known) if known else None
+        return hints.for_name(self, kind, name)
 
     def missing(self, kind: str) -> Hint | None:
-        """What to do when nothing of a kind is there at all: the first known provider that is not at work."""
-        providers = sorted({provider for (known, _), provider in KNOWN.items() if known == kind})
-        return next(filter(None, (self._provider_hint(*provider) for provider in providers)), None)
+        """What to do when nothing of a kind is there at all."""
+        return hints.for_kind(self, kind)
 
-    def _provider_hint(self, dist: str, plugin_name: str) -> Hint | None:
-        plugin = self.find(plugin_name)
-        if plugin is None:
-            return Hint(f"provided by {dist}, which is not installed: pip install {dist}", "DLM0301")
-        if plugin.state == "disabled":
-            return Hint(f"provided by {plugin.label}, which is disabled here", "DLM0302")
-        if plugin.state == "failed":
-            text = f"provided by {plugin.label}, which failed: {plugin.why}; see `dlm plugins --why {plugin.name}`"
-            return Hint(text, "DLM0303")
-        return None
+    def useless_choices(self) -> Iterator[str]:
+        """A sentence for each name in `-P`, DLM_PLUGINS and DLM_DISABLE_PLUGINS that has no effect."""
+        builtin = [plugin.name for plugin in self.all if plugin.state == "builtin"]
+        return self._selection.unknown((plugin.name for plugin in self.all), builtin)
 
     # -- events -------------------------------------------------------------------------------------
 
@@ -281,6 +281,49 @@ class Plugins:
         """Tell every observer.  One that raises is named on stderr and changes nothing."""
         for impl in self._manager.hook.dlm_event.get_hookimpls():
             try:
-                impl.function(*(event for name in impl.argnames if name == "event"))
-            except Exception as error:
+                told = api.Event(event.kind, dict(event.data))
+                impl.function(*(told for name in impl.argnames if name == "event"))
+            except (Exception, SystemExit) as error:
                 print(f"warning: plugin {impl.plugin_name} failed at {event.kind!r}: {error!r}", file=sys.stderr)
+
+
+#: What the things of a registry are called -> the attribute of `Plugins` that holds it.
+KINDS = {
+    "config block": "config_blocks",
+    "section type": "section_types",
+    "source reader": "source_readers",
+    "base model": "base_models",
+    "media kind": "media_kinds",
+    "precision policy": "precision_policies",
+    "trainer": "trainers",
+    "engine": "engines",
+    "exporter": "exporters",
+    "runner": "runners",
+    "command": "commands",
+}
+
+
+def _name(owned: Owned[Any], attribute: str) -> str:
+    """The name of a contribution; empty, and its plugin failed, when it has none."""
+    try:
+        name = getattr(owned.value, attribute)
+        if isinstance(name, str) and name:
+            return name
+        raise TypeError(f"{type(owned.value).__name__}.{attribute} is {name!r}, not a name")
+    except Exception as error:
+        owned.owner.fail(error)
+        return ""
+
+
+def _rightful(kind: str, named: list[tuple[str, Owned[T]]]) -> list[tuple[str, Owned[T]]]:
+    """Without what takes a name of core, and without what one plugin gives twice; such a plugin failed."""
+    kept: dict[tuple[str, str], tuple[str, Owned[T]]] = {}
+    core = {name for name, owned in named if owned.owner.state == "builtin"}
+    for name, owned in named:
+        if name in core and owned.owner.state != "builtin":
+            owned.owner.fail(RuntimeError(f"the {kind} {name!r} belongs to core"))
+        elif (name, owned.owner.name) in kept:
+            owned.owner.fail(RuntimeError(f"it gives the {kind} {name!r} twice"))
+        else:
+            kept[name, owned.owner.name] = (name, owned)
+    return list(kept.values())

@@ -9,9 +9,12 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from .registry import closest
+
 GROUP = "dlm"
 
-_DIST_INFO = re.compile(r"(?P<name>.+?)-(?P<version>\d[^-]*)(?:-.*)?\.(?:dist|egg)-info")
+# What pip leaves of a half-removed distribution starts with `~`.
+_DIST_INFO = re.compile(r"(?P<name>[A-Za-z0-9].*?)-(?P<version>\d[^-]*)(?:-.*)?\.(?:dist|egg)-info")
 
 
 class Found(NamedTuple):
@@ -23,7 +26,9 @@ class Found(NamedTuple):
     value: str
 
     def load(self) -> Any:
-        """Import what the entry point names."""
+        """Import what the entry point names.  Raises whatever that raises."""
+        if not self.value:
+            raise ImportError(f"the line `{self.name}` in its entry_points.txt names no module")
         module, _, attributes = self.value.partition(":")
         loaded: Any = import_module(module)
         for attribute in filter(None, attributes.split(".")):
@@ -34,8 +39,8 @@ class Found(NamedTuple):
 def find_plugins(group: str = GROUP) -> list[Found]:
     """Every entry point of the group on `sys.path`, sorted: file-system order must not decide anything.
 
-    Reads `entry_points.txt` of installed distributions (PyPA entry-points specification).  As with
-    `importlib.metadata`, the first of two distributions of one name wins.
+    Reads `entry_points.txt` of installed distributions (PyPA entry-points specification), however damaged.  As with
+    `importlib.metadata`, the first folder of `sys.path` with a distribution wins.
     """
     found: list[Found] = []
     seen: set[str] = set()
@@ -52,15 +57,15 @@ def _distributions(folder: str) -> Iterator[tuple[str, str, str]]:
         names = os.listdir(folder)  # noqa: PTH208  (half the time of pathlib, at every start)
     except OSError:
         return
-    for name in names:
-        if name.endswith("-info") and (match := _DIST_INFO.fullmatch(name)):
+    for name in sorted(name for name in names if name.endswith("-info")):
+        if match := _DIST_INFO.fullmatch(name):
             dist = re.sub(r"[-_.]+", "-", match["name"]).lower()
             yield dist, match["version"], f"{folder}/{name}/entry_points.txt"
 
 
 def _entries(path: str, group: str) -> Iterator[tuple[str, str]]:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             lines = file.read().splitlines()
     except OSError:
         return
@@ -69,26 +74,47 @@ def _entries(path: str, group: str) -> Iterator[tuple[str, str]]:
         line = line.split("#")[0].strip()
         if line.startswith("["):
             current = line.strip("[] ")
-        elif current == group and "=" in line:
+        elif current == group and line:
             name, _, value = line.partition("=")
             yield name.strip(), value.partition("[")[0].strip()
 
 
 class Selection(NamedTuple):
-    """Which plugins may load: an allow-list (None allows all) and a block-list."""
+    """Which plugins may load: two block-lists and an allow-list (None allows all)."""
 
-    only: frozenset[str] | None
+    option: frozenset[str]
     blocked: frozenset[str]
+    only: frozenset[str] | None
 
-    def allows(self, name: str) -> bool:
-        return name not in self.blocked and (self.only is None or name in self.only)
+    def refuses(self, name: str) -> str:
+        """What keeps a plugin out, in words; empty when it may load."""
+        if name in self.option:
+            return f"`-P no:{name}`"
+        if name in self.blocked:
+            return "the environment variable DLM_DISABLE_PLUGINS"
+        if self.only is not None and name not in self.only:
+            return "the environment variable DLM_PLUGINS, which does not name it"
+        return ""
+
+    def unknown(self, installed: Iterable[str], builtin: Iterable[str]) -> Iterator[str]:
+        """A sentence for each choice that has no effect."""
+        known, fixed = sorted(installed), set(builtin)
+        chosen = {"-P no:": self.option, "DLM_DISABLE_PLUGINS=": self.blocked, "DLM_PLUGINS=": self.only or ()}
+        for where, names in chosen.items():
+            for name in sorted(names):
+                if name in fixed and where != "DLM_PLUGINS=":
+                    yield f"{where}{name}: {name} is part of DLM and cannot be left out"
+                elif name not in known:
+                    close = closest(name, known)
+                    maybe = f"; did you mean {close!r}?" if close else f"; there are {', '.join(known)}"
+                    yield f"{where}{name}: there is no plugin {name!r}{maybe}"
 
 
 def selection(disabled: Iterable[str] = ()) -> Selection:
     """The user's choice: `-P no:NAME`, `DLM_DISABLE_PLUGINS` and the allow-list `DLM_PLUGINS`."""
     only = os.environ.get("DLM_PLUGINS")
-    blocked = {*disabled, *_names(os.environ.get("DLM_DISABLE_PLUGINS", ""))}
-    return Selection(None if only is None else frozenset(_names(only)), frozenset(blocked))
+    blocked = frozenset(_names(os.environ.get("DLM_DISABLE_PLUGINS", "")))
+    return Selection(frozenset(disabled), blocked, None if only is None else frozenset(_names(only)))
 
 
 def _names(text: str) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -20,6 +21,8 @@ class Plugin:
     state: State = "active"
     error: BaseException | None = None
     hooks: tuple[str, ...] = ()
+    disabled_by: str = ""
+    import_seconds: float = 0.0
     said: bool = False
 
     @property
@@ -28,11 +31,15 @@ class Plugin:
 
     @property
     def why(self) -> str:
-        """The reason it failed in one line; empty when it did not."""
-        return f"{type(self.error).__name__}: {self.error}" if self.error else ""
+        """The reason it failed or was disabled in one line; empty when it was not."""
+        if self.error is None:
+            return f"disabled by {self.disabled_by}" if self.disabled_by else ""
+        return f"{type(self.error).__name__}: {' '.join(str(self.error).split())}"
 
     def fail(self, error: BaseException) -> None:
-        self.state, self.error = "failed", error
+        """Note what is wrong with it.  The first thing stays: the rest may follow from it."""
+        if self.error is None:
+            self.state, self.error = "failed", error
 
 
 class Hint(NamedTuple):
@@ -58,14 +65,16 @@ class Registry(Mapping[str, T]):
     clashes: Mapping[str, tuple[Plugin, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, kind: str, owned: Iterable[Owned[T]], name: Callable[[T], str]) -> Registry[T]:
+    def of(cls, kind: str, named: Iterable[tuple[str, Owned[T]]]) -> Registry[T]:
         claims: dict[str, list[Owned[T]]] = {}
-        for item in owned:
-            claims.setdefault(name(item.value), []).append(item)
+        for name, item in named:
+            claims.setdefault(name, []).append(item)
         return cls(
             kind,
-            {name: claim[0] for name, claim in sorted(claims.items()) if len(claim) == 1},
-            {name: tuple(item.owner for item in claim) for name, claim in sorted(claims.items()) if len(claim) > 1},
+            MappingProxyType({name: claim[0] for name, claim in sorted(claims.items()) if len(claim) == 1}),
+            MappingProxyType(
+                {name: tuple(item.owner for item in claim) for name, claim in sorted(claims.items()) if len(claim) > 1}
+            ),
         )
 
     def __getitem__(self, name: str) -> T:

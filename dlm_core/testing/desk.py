@@ -84,7 +84,7 @@ class Desk:
         plugins = Plugins.load(disabled, group=_NO_GROUP)
         for name, module in [*([("null", null)] if self.null else []), *self._used]:
             if name in disabled:
-                plugins.all.append(Plugin(name, name, "0", "disabled"))
+                plugins.all.append(Plugin(name, name, "0", "disabled", disabled_by=f"`-P no:{name}`"))
             else:
                 plugins.register(module, name, dist=name.partition(".")[0].replace("_", "-"))
         return plugins

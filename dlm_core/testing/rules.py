@@ -18,7 +18,7 @@ _WORD = re.compile(r"[a-z][a-z0-9_]*")
 _DASHED = re.compile(r"[a-z][a-z0-9_-]*")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]*")
 _GRAMMARS = {
-    "config block": re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*"),
+    "config block": re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*( of .+)?"),
     "section type": _WORD,
     "media kind": _WORD,
     "trainer": _WORD,
@@ -61,8 +61,8 @@ def names_are_well_formed(subject: Subject) -> Iterator[str]:
 
 def config_is_strict(subject: Subject) -> Iterator[str]:
     """Blocks forbid unknown keys, do not change, have a default for everything, and find their place."""
-    for path, block in subject.own(subject.plugins.config_blocks):
-        model = block.model()
+    for _, block in subject.own(subject.plugins.config_blocks):
+        path, model = block.path, block.model()
         wrong = list(_model_complaints(model, path))
         yield from wrong
         if wrong:

@@ -109,7 +109,7 @@ WRONG: list[tuple[str, str, str]] = [
     ),
     ("it is light", "import click\n" + section(), "pulls in click"),
     ("names are well formed", section(name="My-Poem"), "'My-Poem' is not of the form"),
-    ("names are well formed", section(name="prose"), "also claimed by core"),
+    ("it loads", section(name="prose"), "the section type 'prose' belongs to core"),
     ("config is strict", CONFIG.format(config="frozen=True", field="a: int = 1"), "must forbid unknown keys"),
     ("config is strict", CONFIG.format(config='extra="forbid"', field="a: int = 1"), "must not change"),
     ("config is strict", CONFIG.format(config='extra="forbid", frozen=True', field="a: int"), "it has no default"),

@@ -81,9 +81,42 @@ def test_a_key_of_core_stays_with_core(doc):
     plugins = load(rude=[block("training", model(lora_r=1, mine=2))])
     assert read(doc, plugins, "training: {lora_r: 9}\n").config["training"]["lora_r"] == 9
     ((code, line, hint),) = refused(doc, plugins, "training:\n  mine: 3\n")
-    assert (code, line) == ("DLM0304", 6)
-    assert "`training.lora_r` belongs to core" in hint
-    assert "rude (dlm-rude 1)" in hint
+    assert (code, line) == ("DLM0303", 6)
+    assert "rude (dlm-rude 1), which failed" in hint
+    assert plugins.find("rude").why == "ValueError: `training.lora_r` belongs to core"
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("base_model", "`base_model` is a key of core and not a block"),
+        ("base_model.x", "`base_model` is a key of core and not a block"),
+        ("training.adapters.mine", "`training.adapters` is a key of core and not a block"),
+        ("training.seed", "`training.seed` is a key of core and not a block"),
+        ("Training.x", "'Training.x' is not a dotted key"),
+        ("a..b", "'a..b' is not a dotted key"),
+        ("", "Made.path is '', not a name"),
+    ],
+)
+def test_a_block_at_a_place_of_core_fails_its_plugin(doc, path, reason):
+    plugins = load(rude=[block(path, model(x=1))], good=[block("fine", model(x=1))])
+    assert read(doc, plugins, "fine: {x: 2}\n").config["fine"] == {"x": 2}
+    assert (plugins.find("rude").state, plugins.find("good").state) == ("failed", "active")
+    assert reason in plugins.find("rude").why
+
+
+def test_core_s_blocks_are_those_that_many_plugins_may_add_to():
+    from dlm_core.document.compose import block_at
+    from dlm_core.document.schema import Frontmatter
+    from dlm_core.plugins.facade import CORE_BLOCKS
+
+    def paths(root, at=""):
+        for name in root.model_fields:
+            if below := block_at(root, [name]):
+                yield at + name
+                yield from paths(below, f"{at}{name}.")
+
+    assert set(paths(Frontmatter)) == CORE_BLOCKS
 
 
 def test_the_check_of_a_block_without_a_place_is_not_asked(doc):
@@ -96,30 +129,74 @@ def test_the_check_of_a_block_without_a_place_is_not_asked(doc):
     assert read(doc, plugins)
 
 
-def test_a_key_that_two_plugins_claim_belongs_to_neither(doc):
-    plugins = load(
-        one=[block("export", model(q="a"))], two=[block("export.q", model(x=1))], good=[block("fine", model(x=1))]
-    )
-    assert read(doc, plugins, "fine: {x: 2}\n").config["fine"] == {"x": 2}
+def test_plugins_add_different_keys_to_one_block_of_core(doc):
+    one, two = model("One", x=1), model("Two", y=1)
+    plugins = load(one=[block("export", one)], two=[block("export", two)])
+    document = read(doc, plugins, "export: {x: 5, y: 6, default_top_p: 0.5}\n")
+    assert (document.block(one).x, document.block(two).y) == (5, 6)
+    assert document.config["export"] == {"default_temperature": None, "default_top_p": 0.5, "x": 5, "y": 6}
+
+
+def test_only_the_key_that_two_plugins_claim_belongs_to_neither(doc):
+    one, two = model("One", q="a", r=1), model("Two", q=7, s=1)
+    plugins = load(one=[block("export", one)], two=[block("export", two)], good=[block("fine", model(x=1))])
+    document = read(doc, plugins, "export: {r: 2, s: 3}\nfine: {x: 2}\n")
+    assert "q" not in document.config["export"]
+    assert (document.block(one).q, document.block(one).r) == ("a", 2)
+    assert (document.block(two).q, document.block(two).s) == (7, 3)
     ((code, line, hint),) = refused(doc, plugins, "export:\n  q: b\n")
     assert (code, line) == ("DLM0304", 6)
-    assert "one (dlm-one 1)" in hint
-    assert "two (dlm-two 1)" in hint
+    assert "claimed by one (dlm-one 1) and two (dlm-two 1)" in hint
+    assert [plugin.state for plugin in plugins.all] == ["active"] * 3
+    found = refused(doc, plugins, "export:\n  q: b\n  r: x\n")
+    assert {(code, line) for code, line, _ in found} == {("DLM0104", 7), ("DLM0304", 6)}
+
+
+def test_without_one_of_the_two_the_key_is_the_other_s(doc):
+    two = model("Two", q=7)
+    assert read(doc, load(two=[block("export", two)]), "export: {q: 8}\n").block(two).q == 8
+
+
+def test_a_block_at_another_plugin_s_key(doc):
+    one = model("One", q="a", r=1)
+    plugins = load(one=[block("export", one)], two=[block("export.q", model(x=1))])
+    assert read(doc, plugins, "export: {r: 4}\n").block(one) == one(q="a", r=4)
+    ((code, line, hint),) = refused(doc, plugins, "export:\n  q: b\n")
+    assert (code, line) == ("DLM0304", 6)
+    assert "one (dlm-one 1) and two (dlm-two 1)" in hint
+
+
+def test_a_block_inside_another_plugin_s_block_at_a_key_of_it(doc):
+    outer = model("Outer", deep=1, wide=2)
+    plugins = load(one=[block("new", outer)], two=[block("new.deep", model(x=1))])
+    assert read(doc, plugins, "new: {wide: 3}\n").block(outer).wide == 3
+    ((code, line, _),) = refused(doc, plugins, "new:\n  deep: 4\n")
+    assert (code, line) == ("DLM0304", 6)
+
+
+def test_a_block_inside_the_block_of_a_plugin_that_is_not_there(doc):
+    plugins = load(two=[block("new.deep", model(x=1))])
+    assert read(doc, plugins)
+    assert plugins.find("two").state == "active"
+    assert refused(doc, plugins, "new: {deep: {x: 1}}\n")[0][0] == "DLM0101"
 
 
 def test_a_path_that_two_plugins_claim_belongs_to_neither(doc):
-    plugins = load(one=[block("new", model(x=1))], two=[block("new", model(x=1))])
+    plugins = load(
+        one=[block("training.new", model(x=1))],
+        two=[block("training.new", model(x=1))],
+        three=[block("training.new.deep", model(y=1))],
+    )
     assert read(doc, plugins)
-    ((code, _, hint),) = refused(doc, plugins, "new: {x: 1}\n")
-    assert code == "DLM0304"
+    ((code, line, hint),) = refused(doc, plugins, "training:\n  new: {x: 1, deep: {y: 2}}\n")
+    assert (code, line) == ("DLM0304", 6)
     assert "one (dlm-one 1) and two (dlm-two 1)" in hint
 
 
-def test_keys_mixed_into_one_block_of_core_by_two_plugins(doc):
-    plugins = load(one=[block("export", model(x=1))], two=[block("export", model(y=1))])
-    ((code, _, hint),) = refused(doc, plugins, "export: {x: 1}\n")
-    assert code == "DLM0304"
-    assert "one (dlm-one 1) and two (dlm-two 1)" in hint
+def test_a_plugin_that_gives_a_block_twice_fails(doc):
+    plugins = load(one=[block("new", model(x=1)), block("new", model(y=1))])
+    assert read(doc, plugins, "new: {x: 2}\n").config["new"] == {"x": 2}
+    assert plugins.find("one").why == "RuntimeError: it gives the config block 'new' twice"
 
 
 @pytest.mark.parametrize("made", [ImportError("no numpy"), model(x=1).__class__, 7])
