@@ -36,20 +36,24 @@ def invoke(arguments: Sequence[str], load: Callable[[Iterable[str]], Plugins] | 
     from ..api import DlmError
     from .errors import print_error, print_unexpected
     from .group import dlm
+    from .streams import prepare_streams
+    from .terminal import new_report
 
+    prepare_streams()
+    new_report()
     try:
         result = dlm.main(args=list(arguments), prog_name="dlm", standalone_mode=False, obj=load)
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
         error.show()
-        return error.exit_code
+        return _told(arguments, error, error.exit_code)
     except DlmError as error:
         print_error(error)
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+        return _told(arguments, error, error.exit_code)
+    except (KeyboardInterrupt, click.Abort) as error:
         print("stopped", file=sys.stderr)
-        return 130
+        return _told(arguments, error, 130)
     except BrokenPipeError:
         # Whoever read our output has gone; Python would complain again when it closes stdout.
         sys.stderr.close()
@@ -59,11 +63,22 @@ def invoke(arguments: Sequence[str], load: Callable[[Iterable[str]], Plugins] | 
 
         from ..store import StoreError
 
-        print_error(StoreError(error, Path(error.filename or ".")))
-        return 1
+        failure = StoreError(error, Path(error.filename or "."))
+        print_error(failure)
+        return _told(arguments, failure, 1)
     except Exception as error:
         if os.environ.get("DLM_DEBUG"):
             raise
         print_unexpected(error)
-        return 1
+        return _told(arguments, error, 1)
     return result if isinstance(result, int) else 0
+
+
+def _told(arguments: Sequence[str], error: BaseException, code: int) -> int:
+    """The exit code; with `--json` the failure is told on stdout too, as one object."""
+    options = arguments[: list(arguments).index("--")] if "--" in arguments else arguments
+    if "--json" in options:
+        from .json_error import tell_in_json
+
+        tell_in_json(error, code)
+    return code

@@ -14,8 +14,8 @@ from ..plugins import Plugins, closest
 
 SECTIONS = {
     "Everyday": ("run", "init", "check", "prompt", "chat"),
-    "Parts of a run": ("plan", "train", "exam", "export"),
-    "Looking and going back": ("show", "rollback", "bases", "plugins", "plugin", "doctor"),
+    "Parts of a run": ("plan", "tokens", "train", "exam", "export"),
+    "Looking and going back": ("show", "rollback", "bases", "plugins", "plugin", "schema", "doctor"),
 }
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .. import hookimpl
 from ..api import Event
-from .terminal import JSON_SCHEMA, bytes_text, console, is_live, seconds_text
+from .terminal import JSON_SCHEMA, bytes_text, console, is_live, json_line, seconds_text
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -183,8 +182,7 @@ class JsonReporter(Reporter):
 
     @hookimpl
     def dlm_event(self, event: Event) -> None:
-        value = {"event": event.kind, "v": JSON_SCHEMA, **{name: _plain(item) for name, item in event.data.items()}}
-        print(json.dumps(value, ensure_ascii=False, default=str), flush=True)
+        print(json_line({"event": event.kind, "v": JSON_SCHEMA, **event.data}), flush=True)
 
 
 def attach_reporter(plugins: Plugins, as_json: bool) -> Reporter:
@@ -247,18 +245,6 @@ def plan_lines(plan: Any, base: str, adapters: Any, settings: Any) -> list[str]:
         f"about {seconds_text(plan.seconds)} on {plan.hardware.cores} × {plan.hardware.name}"
     )
     return [*lines, *(f"           line {problem.span.line}: {problem.message}" for problem in plan.problems)]
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "to_json"):
-        return value.to_json()
-    if is_dataclass(value) and not isinstance(value, type):
-        return {name: _plain(item) for name, item in asdict(value).items()}
-    if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
 
 
 def _escape(text: str) -> str:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
+from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
+
+from .streams import is_unicode
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,9 +42,56 @@ def console(stream: IO[str] | None = None) -> Console:
     return Console(file=stream, no_color=not color, force_terminal=color or None, highlight=False, width=width)
 
 
-def print_json(kind: str, value: Any) -> None:
+#: Whether this command has printed its report: an error after it is told by the exit code and on stderr alone.
+_reported = [False]
+
+
+def print_json(kind: str, value: Mapping[str, Any]) -> None:
     """One JSON object on stdout, with the kind of report and the version of its schema."""
-    print(json.dumps({"dlm": kind, "schema": JSON_SCHEMA, **value}, ensure_ascii=False, default=str))
+    _reported[0] = True
+    print(json_line({"dlm": kind, "schema": JSON_SCHEMA, **value}))
+
+
+def print_json_error(code: int, message: str, hint: str | None, problems: list[dict[str, Any]]) -> None:
+    """The failure of a command as one JSON object, unless its report was printed already.
+
+    It is both a report and the last event of a stream of events.
+    """
+    if not _reported[0]:
+        about = {"exit_code": code, "message": message, "hint": hint, "problems": problems}
+        print(json_line({"dlm": "error", "schema": JSON_SCHEMA, "event": "error", "v": JSON_SCHEMA, **about}))
+
+
+def new_report() -> None:
+    """Nothing has been printed yet: a command begins."""
+    _reported[0] = False
+
+
+def json_line(value: Any) -> str:
+    """A value as JSON in one line that stdout's encoding can hold."""
+    return json.dumps(plain(value), ensure_ascii=not is_unicode(sys.stdout), allow_nan=False)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has them: dataclasses as objects, paths as text, numbers that are not finite as null."""
+    from dataclasses import fields, is_dataclass
+
+    if hasattr(value, "to_json"):
+        return plain(value.to_json())
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    match value:
+        case None | bool() | str() | int():
+            return value
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {str(name): plain(item) for name, item in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case set() | frozenset():
+            return sorted((plain(item) for item in value), key=str)
+    return str(value)
 
 
 def bytes_text(size: float) -> str:

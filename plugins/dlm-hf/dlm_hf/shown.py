@@ -106,7 +106,7 @@ def _texts(coder: Coder, example: Example, text: str, places: Places) -> list[st
     found: list[str] = []
     reached: int | None = None
     for index, (token, (first, last)) in enumerate(zip(example.ids, places, strict=True)):
-        beside = [place for place in (*places[max(0, index - 1) : index], *places[index + 1 : index + 2])]
+        beside = [*places[max(0, index - 1) : index], *places[index + 1 : index + 2]]
         divided = any(first < other_last and other_first < last for other_first, other_last in beside)
         if divided or first == last:
             found.append(_spelled(coder.tokenizer.id_to_token(token) or "", byte_wise=divided))

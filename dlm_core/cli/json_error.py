@@ -1,0 +1,34 @@
+"""A failed command's object on stdout, for programs that asked for JSON."""
+
+from __future__ import annotations
+
+import click
+
+from ..api import DlmError, DocumentError
+from .terminal import print_json_error
+
+
+def tell_in_json(error: BaseException, code: int) -> None:
+    """Print what happened as `{"dlm": "error", …}`."""
+    hint: str | None = None
+    problems = []
+    match error:
+        case DocumentError():
+            from .check import problem_json
+
+            message, problems = _count(error), [problem_json(problem) for problem in error.problems]
+        case DlmError():
+            message, hint = error.message, error.hint
+        case click.ClickException():
+            message = error.format_message()
+        case KeyboardInterrupt() | click.Abort():
+            message = "stopped"
+        case _:
+            message = f"unexpected {type(error).__name__}: {error}"
+    print_json_error(code, message, hint, problems)
+
+
+def _count(error: DocumentError) -> str:
+    from ..diagnostics import summary
+
+    return f"{error.path}: {summary(error.problems)}"
