@@ -9,13 +9,16 @@ import click
 
 from ..api import BaseMissingError, BaseModel, UsageError
 from ..plugins import Plugins
+from . import values
 from .common import json_option, licence_question
 from .terminal import bytes_text, console, print_json
 
 
 @click.command()
 @click.argument("word", required=False)
-@click.option("--fetch", metavar="KEY", help="Fetch a base model now, so that runs need no network.")
+@click.option(
+    "--fetch", metavar="KEY", help="Fetch a base model now, so that runs need no network.", shell_complete=values.bases
+)
 @click.option("--accept-licence", is_flag=True, help="Accept the base model's licence.")
 @json_option
 @click.pass_obj

@@ -14,17 +14,28 @@ import click
 
 from ..api import BaseModel, Control, Event
 from ..plugins import Plugins
+from . import values
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 document_argument = click.argument(
-    "document", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="DOCUMENT"
+    "document",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="DOCUMENT",
+    shell_complete=values.documents,
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 version_option = click.option(
-    "--version", "number", type=int, metavar="N", help="A version other than the current one."
+    "--version",
+    "number",
+    type=int,
+    metavar="N",
+    help="A version other than the current one.",
+    shell_complete=values.versions,
 )
-adapter_option = click.option("--adapter", metavar="NAME", help="One of the document's named adapters.")
+adapter_option = click.option(
+    "--adapter", metavar="NAME", help="One of the document's named adapters.", shell_complete=values.adapters
+)
 
 
 def training_options(command: F) -> F:
@@ -48,7 +59,14 @@ def training_options(command: F) -> F:
             ),
             click.option("--accept-licence", is_flag=True, help="Accept the base model's licence."),
             click.option("--offline", is_flag=True, help="Never fetch a base model."),
-            click.option("--runner", default="here", show_default=True, metavar="NAME", help="Where training runs."),
+            click.option(
+                "--runner",
+                default="here",
+                show_default=True,
+                metavar="NAME",
+                help="Where training runs.",
+                shell_complete=values.runners,
+            ),
         ]
     ):
         command = option(command)

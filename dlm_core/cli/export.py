@@ -8,16 +8,28 @@ import click
 
 from ..api import UsageError
 from ..plugins import Plugins
+from . import values
 from .common import adapter_option, json_option, say_waiting, version_option, watching
 from .terminal import console, print_json
 
 
 @click.command()
 @click.argument(
-    "document", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False, metavar="DOCUMENT"
+    "document",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=False,
+    metavar="DOCUMENT",
+    shell_complete=values.documents,
 )
-@click.argument("formats", nargs=-1, metavar="[FORMAT]...")
-@click.option("-o", "options", multiple=True, metavar="NAME=VALUE", help="An option of the exporter.")
+@click.argument("formats", nargs=-1, metavar="[FORMAT]...", shell_complete=values.exporters)
+@click.option(
+    "-o",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the exporter.",
+    shell_complete=values.exporter_options,
+)
 @click.option(
     "--to", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER", help="Write here, not in the store."
 )

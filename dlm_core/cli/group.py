@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Any, cast
@@ -11,6 +12,7 @@ import click
 from .. import __version__
 from ..api import PluginMissingError
 from ..plugins import Plugins, closest
+from . import values
 
 SECTIONS = {
     "Everyday": ("run", "init", "check", "prompt", "chat"),
@@ -21,6 +23,17 @@ SECTIONS = {
 
 class DlmGroup(click.Group):
     """Commands by way of the hook `dlm_commands`, our own included."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        if "_DLM_COMPLETE" in os.environ:
+            from .completion import answer
+
+            sys.exit(answer(self))
+        return super().main(*args, **extra)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta["dlm.arguments"] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(plugins_of(ctx).commands)
@@ -64,6 +77,9 @@ def plugins_of(ctx: click.Context) -> Plugins:
         disabled = [choice.removeprefix("no:") for choice in root.params.get("plugin_choices") or ()]
         root.obj = load(disabled)
         found = root.obj
+        found.arguments = root.meta.get("dlm.arguments", ())
+        for sentence in found.useless_choices():
+            print(f"warning: {sentence}", file=sys.stderr)
         say_failures(found)
         root.call_on_close(lambda: say_failures(found))
     return root.obj
@@ -94,6 +110,7 @@ def _remember_choices(ctx: click.Context, param: click.Parameter, value: tuple[s
     is_eager=True,
     metavar="no:NAME",
     callback=_remember_choices,
+    shell_complete=values.plugin_choices,
     help="Leave a plugin out, for this command.",
 )
 @click.version_option(__version__, "-V", "--version", message="dlm %(version)s")

@@ -9,6 +9,7 @@ import click
 
 from ..api import UsageError
 from ..plugins import Plugins
+from . import values
 from .terminal import console
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -20,9 +21,23 @@ def template_names() -> list[str]:
 
 
 @click.command()
-@click.argument("document", type=click.Path(dir_okay=False, path_type=Path), required=False)
-@click.option("--base", metavar="KEY", help="The base model, see `dlm bases` (default: the smallest that is here).")
-@click.option("--template", default="notes", show_default=True, metavar="NAME", help="What to start from.")
+@click.argument(
+    "document", type=click.Path(dir_okay=False, path_type=Path), required=False, shell_complete=values.documents
+)
+@click.option(
+    "--base",
+    metavar="KEY",
+    help="The base model, see `dlm bases` (default: the smallest that is here).",
+    shell_complete=values.bases,
+)
+@click.option(
+    "--template",
+    default="notes",
+    show_default=True,
+    metavar="NAME",
+    help="What to start from.",
+    shell_complete=values.templates,
+)
 @click.option("--list-templates", is_flag=True, help="List the templates.")
 @click.option("--force", is_flag=True, help="Overwrite DOCUMENT.")
 @click.pass_obj

@@ -9,12 +9,13 @@ import click
 
 from ..api import UsageError
 from ..plugins import Plugin, Plugins
+from . import values
 from .common import json_option
 from .terminal import console, print_json
 
 
 @click.command()
-@click.option("--why", metavar="NAME", help="Why this plugin failed, with its traceback.")
+@click.option("--why", metavar="NAME", shell_complete=values.plugin_names, help="Why a plugin is not at work.")
 @json_option
 @click.pass_obj
 def plugins(found: Plugins, why: str | None, as_json: bool) -> None:

@@ -8,12 +8,13 @@ import click
 
 from ..api import UsageError
 from ..plugins import Plugins
+from . import values
 from .common import document_argument, say_waiting
 
 
 @click.command()
 @document_argument
-@click.argument("number", type=int, required=False, metavar="[VERSION]")
+@click.argument("number", type=int, required=False, metavar="[VERSION]", shell_complete=values.versions)
 @click.pass_obj
 def rollback(plugins: Plugins, document: Path, number: int | None) -> None:
     """Make VERSION the current one; without it, the version before the current one.  Nothing is deleted."""

@@ -9,14 +9,29 @@ import click
 
 from ..api import NotLearnedError
 from ..plugins import Plugins
+from . import values
 from .common import document_argument, json_option, licence_question, say_waiting, training_options, watching
 
 
 @click.command()
 @document_argument
 @training_options
-@click.option("--export", "exports", multiple=True, metavar="NAME", help="Export in this format; may be repeated.")
-@click.option("-o", "export_options", multiple=True, metavar="NAME=VALUE", help="An option of an exporter.")
+@click.option(
+    "--export",
+    "exports",
+    multiple=True,
+    metavar="NAME",
+    help="Export in this format; may be repeated.",
+    shell_complete=values.exporters,
+)
+@click.option(
+    "-o",
+    "export_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of an exporter.",
+    shell_complete=values.exporter_options,
+)
 @click.option("--no-export", is_flag=True, help="Do not export.")
 @click.option("--dry-run", is_flag=True, help="Stop after the plan, like `dlm plan`.")
 @json_option

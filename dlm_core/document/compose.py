@@ -132,7 +132,8 @@ def _unclaimed(root: type[BaseModel], twice: frozenset[str], at: str) -> dict[st
     """The fields of a block that nobody may write: their models still find the default there."""
     lost = [name for name in root.model_fields if f"{at}.{name}" in twice]
     defaults = {name: root.model_fields[name].get_default(call_default_factory=True) for name in lost}
-    return {name: (Annotated[Any, SkipJsonSchema()], Field(default, exclude=True)) for name, default in defaults.items()}
+    hidden: Any = Annotated[Any, SkipJsonSchema()]  # type: ignore[type-arg]
+    return {name: (hidden, Field(default, exclude=True)) for name, default in defaults.items()}
 
 
 def _joined(bases: list[type[BaseModel]]) -> type[BaseModel]:
