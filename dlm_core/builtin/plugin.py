@@ -54,6 +54,7 @@ def dlm_commands() -> Iterable[Command]:
         "run": "check, train if anything changed, examine, export",
         "init": "make a new document from a template",
         "check": "report every problem of a document",
+        "tokens": "show what of a document trains, token by token",
         "plan": "say what a run would do, without doing it",
         "train": "train and examine, without exporting",
         "exam": "ask the document's own questions again",
@@ -65,6 +66,7 @@ def dlm_commands() -> Iterable[Command]:
         "bases": "list the base models a document can name",
         "plugins": "list plugins and what they provide",
         "plugin": "start a plugin of your own",
+        "completion": "teach your shell to complete dlm's words",
         "doctor": "look over this machine and installation",
     }
     return [Command(name, text, f"dlm_core.cli.{name}:{name}") for name, text in helps.items()]
