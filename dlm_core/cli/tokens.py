@@ -12,6 +12,7 @@ import click
 
 from ..api import UsageError
 from ..plugins import Plugins
+from . import values
 from .common import json_option
 from .terminal import print_json
 
@@ -36,7 +37,7 @@ class DocumentPlace(click.Path):
 
 
 @click.command()
-@click.argument("place", type=DocumentPlace(), metavar="DOCUMENT[:LINE]")
+@click.argument("place", type=DocumentPlace(), metavar="DOCUMENT[:LINE]", shell_complete=values.places)
 @click.option("--ids", is_flag=True, help="One token a line with its id; without LINE, of every row.")
 @click.option(
     "--long-rows",
