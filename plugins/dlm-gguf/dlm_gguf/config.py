@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class GgufExport(BaseModel):
@@ -12,4 +12,6 @@ class GgufExport(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    default_quant: Literal["Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0"] = "Q4_K_M"
+    default_quant: Literal["Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0"] = Field(
+        "Q4_K_M", description="How `gguf` writes the weights unless it is told otherwise."
+    )
