@@ -66,6 +66,7 @@ def dlm_commands() -> Iterable[Command]:
         "bases": "list the base models a document can name",
         "plugins": "list plugins and what they provide",
         "plugin": "start a plugin of your own",
+        "schema": "print the JSON Schema of the frontmatter, or of a report",
         "completion": "teach your shell to complete dlm's words",
         "doctor": "look over this machine and installation",
     }
