@@ -59,6 +59,7 @@ def training_options(command: F) -> F:
             ),
             click.option("--accept-licence", is_flag=True, help="Accept the base model's licence."),
             click.option("--offline", is_flag=True, help="Never fetch a base model."),
+            click.option("--no-plot", is_flag=True, help="Draw no plot of the loss at a terminal."),
             click.option(
                 "--runner",
                 default="here",

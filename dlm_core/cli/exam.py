@@ -22,7 +22,7 @@ from .terminal import print_json
 def exam(plugins: Plugins, document: Path, min_exam: float | None, number: int | None, as_json: bool) -> None:
     """Ask every question of DOCUMENT and report each section's loss with and without the adapter."""
     from .. import pipeline
-    from .reporter import LiveReporter
+    from .live import LiveReporter
     from .summary import print_exam
     from .terminal import is_live
 

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from .. import hookimpl
 from ..api import Event
-from .terminal import JSON_SCHEMA, bytes_text, console, is_live, json_line, seconds_text
+from .terminal import JSON_SCHEMA, bytes_text, is_live, json_line, seconds_text
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from ..plugins import Plugins
 
 #: Seconds between two lines about steps where nothing moves.
@@ -108,75 +106,6 @@ class PlainReporter(Reporter):
         self.say(f"exporting  {data['exporter']}")
 
 
-class LiveReporter(PlainReporter):
-    """Plain lines above one moving bar."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
-        self._console = console(sys.stderr)
-
-    def say(self, text: str) -> None:
-        head, _, tail = text.partition(" ")
-        styled = f"[bold cyan]{head}[/] {_escape(tail)}" if head.isalpha() else _escape(text)
-        self._console.print(styled, soft_wrap=True)
-
-    def on_phase(self, data: Any) -> None:
-        self._stop_bar()
-        super().on_phase(data)
-        self._start_bar(data["steps"], f"[bold cyan]{data['phase']}[/]")
-
-    def on_step(self, data: Any) -> None:
-        if self._progress is not None and self._task is not None:
-            self._pace.add(data)
-            about = f"loss {data['loss']:.3f}  {self._pace.rate:,.0f} tok/s"
-            self._progress.update(self._task, completed=data["step"], total=data["steps"], about=about)
-
-    def on_phase_end(self, data: Any) -> None:
-        self._stop_bar()
-
-    def on_exam_progress(self, data: Any) -> None:
-        if self._progress is None:
-            self._start_bar(data["questions"], "[bold cyan]exam[/]")
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=data["asked"], total=data["questions"], about="questions")
-
-    def on_exam(self, data: Any) -> None:
-        self._stop_bar()
-        super().on_exam(data)
-
-    def on_export_start(self, data: Any) -> None:
-        self._stop_bar()
-        super().on_export_start(data)
-
-    def _start_bar(self, total: int, name: str) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=32),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[about]}"),
-            TimeRemainingColumn(compact=True),
-            console=self._console,
-            refresh_per_second=4,
-            transient=True,
-        )
-        self._task = self._progress.add_task(name, total=total, about="")
-        self._progress.start()
-
-    def _stop_bar(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop_bar()
-
-
 class JsonReporter(Reporter):
     """One JSON object a line on stdout, for programs."""
 
@@ -185,9 +114,17 @@ class JsonReporter(Reporter):
         print(json_line({"event": event.kind, "v": JSON_SCHEMA, **event.data}), flush=True)
 
 
-def attach_reporter(plugins: Plugins, as_json: bool) -> Reporter:
+def attach_reporter(plugins: Plugins, as_json: bool, plot: bool = True) -> Reporter:
     """The reporter that suits this terminal, watching this process's events."""
-    reporter = JsonReporter() if as_json else LiveReporter() if is_live(sys.stderr) else PlainReporter()
+    reporter: Reporter
+    if as_json:
+        reporter = JsonReporter()
+    elif is_live(sys.stderr):
+        from .live import LiveReporter
+
+        reporter = LiveReporter(plot)
+    else:
+        reporter = PlainReporter()
     plugins.attach(reporter, "reporter")
     return reporter
 
@@ -245,9 +182,3 @@ def plan_lines(plan: Any, base: str, adapters: Any, settings: Any) -> list[str]:
         f"about {seconds_text(plan.seconds)} on {plan.hardware.cores} × {plan.hardware.name}"
     )
     return [*lines, *(f"           line {problem.span.line}: {problem.message}" for problem in plan.problems)]
-
-
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

@@ -69,6 +69,7 @@ def train_and_report(
     min_exam: float | None,
     accept_licence: bool,
     offline: bool,
+    no_plot: bool,
     runner: str,
 ) -> None:
     """Run the pipeline, then the exporters, and print the summary; `exports=None` exports nothing."""
@@ -76,7 +77,7 @@ def train_and_report(
     from .reporter import attach_reporter
     from .summary import print_exam, print_summary
 
-    reporter = attach_reporter(plugins, as_json)
+    reporter = attach_reporter(plugins, as_json, not no_plot)
     options = pipeline.Options(
         resume=resume,
         force=force,
