@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -26,27 +28,49 @@ def dlm_section_types():
     return [Poem()]
 """
 
+HEAD = "from dlm_core import hookimpl\n"
 BROKEN = {
     "imports": ("import nothing_of_that_name\n", "No module named 'nothing_of_that_name'"),
-    "misspelt": (
-        "from dlm_core import hookimpl\n\n\n@hookimpl\ndef dlm_trainer():\n    return []\n",
-        "did you mean 'dlm_trainers'?",
-    ),
+    "misspelt": (HEAD + "@hookimpl\ndef dlm_trainer():\n    return []\n", "did you mean 'dlm_trainers'?"),
+    "argument": (HEAD + "@hookimpl\ndef dlm_trainers(nothing):\n    return []\n", "'nothing'"),
     "newer": ("DLM_API = 99\n", "written for plugin API 99"),
     "raises": (
-        "from dlm_core import hookimpl\n\n\n@hookimpl\ndef dlm_exporters():\n    raise ZeroDivisionError('boom')\n",
+        HEAD + "@hookimpl\ndef dlm_exporters():\n    raise ZeroDivisionError('boom')\n",
         "ZeroDivisionError: boom",
     ),
-    "gives": (
-        "from dlm_core import hookimpl\n\n\n@hookimpl\ndef dlm_trainers():\n    return ['poem']\n",
-        "must give Trainer instances",
+    "gives": (HEAD + "@hookimpl\ndef dlm_trainers():\n    return ['poem']\n", "must give Trainer instances"),
+    "gives_one": (
+        HEAD + "@hookimpl\ndef dlm_runners():\n    return 7\n",
+        "must give a list of Runner instances, not 7",
+    ),
+    "half": (
+        HEAD + "@hookimpl\ndef dlm_base_models():\n    from dlm_core.api import BaseModel\n"
+        "    yield BaseModel('half', '/half')\n    raise OSError('half way')\n",
+        "half way",
+    ),
+    "exits": ("import sys\nsys.exit(0)\n", "it called sys.exit(0)"),
+    "exits_later": (HEAD + "@hookimpl\ndef dlm_commands():\n    raise SystemExit(3)\n", "it called sys.exit(3)"),
+    "interrupts": ("raise KeyboardInterrupt\n", "it raised KeyboardInterrupt"),
+    "nameless": (
+        HEAD
+        + "from dlm_core.api import Command\n@hookimpl\ndef dlm_commands():\n    return [Command('', '', 'a:b')]\n",
+        "Command.name is '', not a name",
+    ),
+    "takes_core": (
+        HEAD + "from dlm_core.api import Command\n@hookimpl\ndef dlm_commands():\n"
+        "    return [Command('run', '', 'a:b')]\n",
+        "the command 'run' belongs to core",
+    ),
+    "mutates": (
+        HEAD + "@hookimpl\ndef dlm_engines(plugins):\n    plugins.section_types.items_by_name.clear()\n    return []\n",
+        "has no attribute 'clear'",
     ),
 }
 
 
 def install(site: Path, name: str, code: str, dist: str | None = None, version: str = "1.2") -> None:
     """Put a plugin on a folder of `sys.path` as an installer would."""
-    dist = dist or f"dlm-{name}"
+    dist = dist or f"dlm-{name.replace('_', '-')}"
     module = f"{dist}_{name}".replace("-", "_")
     site.mkdir(exist_ok=True)
     (site / f"{module}.py").write_text(code)
@@ -87,18 +111,88 @@ def test_a_broken_plugin_costs_only_itself(desk, site, name):
     install(folder, name, code)
     assert desk.dlm("check", desk.write(), env=env).code == 0
     (found,) = [p for p in desk.dlm("plugins", "--json", env=env).json["plugins"] if p["name"] == name]
-    assert (found["state"], found["distribution"], found["version"]) == ("failed", f"dlm-{name}", "1.2")
+    assert (found["state"], found["distribution"], found["version"]) == (
+        "failed",
+        f"dlm-{name.replace('_', '-')}",
+        "1.2",
+    )
     assert reason in found["why"]
     assert reason in desk.dlm("plugins", "--why", name, env=env).out
 
 
-def test_five_broken_plugins_at_once_leave_the_rest_working(desk, site):
+def test_all_the_broken_plugins_at_once_leave_the_rest_working(desk, site):
     folder, env = site
     for name, (code, _) in BROKEN.items():
         install(folder, name, code)
     install(folder, "poem", POEM)
+    install(folder, "poem", POEM, dist="dlm-same-name")
+    install(folder, "one", POEM.replace('"poem"', '"ode"'))
+    install(folder, "two", POEM.replace('"poem"', '"ode"'))
     assert desk.dlm("--help", env=env).code == 0
-    assert desk.dlm("check", desk.write('::poem by="B"::\nfrog\n'), env=env).code == 0
+    path = desk.write('::poem by="B"::\nold pond, a frog leaps in\n', training="  num_epochs: 1\n")
+    run = desk.dlm("run", path, "--no-export", env=env)
+    assert run.code == 0, run.err
+    listed = desk.dlm("plugins", "--json", env=env).json
+    found = {(p["name"], p["distribution"]): p for p in listed["plugins"]}
+    for name, (_, reason) in BROKEN.items():
+        one = found[name, f"dlm-{name.replace('_', '-')}"]
+        assert (one["state"], one["version"], reason in one["why"]) == ("failed", "1.2", True), one
+        assert f"plugin {name} (dlm-{name.replace('_', '-')} 1.2)" in run.err or one["hooks"], run.err
+    assert found["poem", "dlm-poem"]["state"] == "active"
+    assert "taken by poem (dlm-poem 1.2)" in found["poem", "dlm-same-name"]["why"]
+    assert listed["clashes"] == [
+        {"kind": "section type", "name": "ode", "by": ["one (dlm-one 1.2)", "two (dlm-two 1.2)"]}
+    ]
+    assert "section type ode is claimed by" in desk.dlm("plugins", env=env).out
+
+
+def test_what_a_plugin_prints_is_not_in_the_report(desk, site):
+    folder, env = site
+    install(folder, "loud", "print('hello')\n" + HEAD + "@hookimpl\ndef dlm_commands():\n    print('hello again')\n")
+    result = desk.dlm("plugins", "--json", env=env)
+    assert {p["name"]: p["state"] for p in result.json["plugins"]}["loud"] == "active"
+    assert "hello\n" in result.err
+
+
+def test_a_slow_import_is_named(desk, site):
+    folder, env = site
+    install(folder, "slow", "import time\ntime.sleep(0.3)\n")
+    assert "importing it took 0.3 s of every command" in desk.dlm("plugins", "--why", "slow", env=env).out
+
+
+def test_damaged_metadata_costs_only_its_distribution(desk, site):
+    folder, env = site
+    install(folder, "poem", POEM)
+    install(folder, "latin", POEM)
+    (folder / "dlm_latin-1.2.dist-info" / "entry_points.txt").write_bytes(b"[dlm]\nf\xfc\xdfe = nowhere\n")
+    install(folder, "bare", POEM)
+    (folder / "dlm_bare-1.2.dist-info" / "entry_points.txt").write_text("[dlm\nno value\n[dlm]\nnothing here\n= x\n")
+    install(folder, "folder", POEM)
+    (folder / "dlm_folder-1.2.dist-info" / "entry_points.txt").unlink()
+    (folder / "dlm_folder-1.2.dist-info" / "entry_points.txt").mkdir()
+    install(folder, "attribute", POEM)
+    (folder / "dlm_attribute-1.2.dist-info" / "entry_points.txt").write_text(
+        "[dlm]\nattribute = dlm_poem_poem:Nothing\n"
+    )
+    (folder / "~lm_poem-1.1.dist-info").mkdir()
+    (folder / "~lm_poem-1.1.dist-info" / "entry_points.txt").write_text("[dlm]\npoem = gone\n")
+    (folder / "dlm_poem-1.2.dist-info" / "METADATA").unlink()
+    result = desk.dlm("plugins", "--json", env=env)
+    assert result.code == 0, result.err
+    found = {p["distribution"]: p for p in result.json["plugins"]}
+    assert found["dlm-poem"]["state"] == "active"
+    assert {name for name, p in found.items() if p["state"] == "failed"} == {"dlm-latin", "dlm-bare", "dlm-attribute"}
+    assert "names no module" in found["dlm-bare"]["why"]
+    assert "Nothing" in found["dlm-attribute"]["why"]
+
+
+def test_a_distribution_installed_twice_is_one(desk, site):
+    folder, _ = site
+    install(folder, "poem", POEM)
+    install(desk.folder / "later", "poem", POEM, version="1.1")
+    env = {"PYTHONPATH": f"{folder}:{desk.folder / 'later'}"}
+    found = [p for p in desk.dlm("plugins", "--json", env=env).json["plugins"] if p["name"] == "poem"]
+    assert [(p["version"], p["state"]) for p in found] == [("1.2", "active")]
 
 
 def test_a_name_claimed_twice_belongs_to_nobody_until_one_is_disabled(desk, site):
@@ -109,7 +203,9 @@ def test_a_name_claimed_twice_belongs_to_nobody_until_one_is_disabled(desk, site
     refused = desk.dlm("check", path, env=env)
     assert refused.code == 5
     assert "claimed by poem (dlm-poem 1.2) and verse (dlm-verse 1.2)" in refused.err
-    assert desk.dlm("-P", "no:verse", "check", path, env=env).code == 0
+    (hint,) = re.findall("`(dlm -P .*)`", refused.err)
+    assert shlex.split(hint) == ["dlm", "-P", "no:verse", "check", str(path)]
+    assert desk.dlm(*shlex.split(hint)[1:], env=env).code == 0
     assert desk.dlm("check", path, env={**env, "DLM_DISABLE_PLUGINS": "poem"}).code == 0
 
 
@@ -120,6 +216,11 @@ def test_two_plugins_of_one_name_are_both_listed(desk, site):
     found = [p for p in desk.dlm("plugins", "--json", env=env).json["plugins"] if p["name"] == "poem"]
     assert [p["state"] for p in found] == ["active", "failed"]
     assert "the name 'poem' is taken" in found[1]["why"]
+    told = desk.dlm("plugins", "--why", "poem", env=env).out
+    assert "poem (dlm-poem 1.2): active" in told
+    assert "poem (dlm-zzz 1.2): failed" in told
+    both = desk.dlm("-P", "no:poem", "plugins", "--json", env=env).json["plugins"]
+    assert [p["state"] for p in both if p["name"] == "poem"] == ["disabled", "disabled"]
 
 
 def test_only_the_allowed_plugins_load(desk):
@@ -134,6 +235,50 @@ def test_a_disabled_plugin_is_told_from_a_missing_one(desk):
     refused = desk.dlm("-P", "no:gguf", "check", path)
     assert refused.code == 5
     assert "disabled" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "said"),
+    [
+        (["-P", "no:gguff"], {}, "-P no:gguff: there is no plugin 'gguff'; did you mean 'gguf'?"),
+        (["-P", "no:core"], {}, "-P no:core: core is part of DLM and cannot be left out"),
+        ([], {"DLM_DISABLE_PLUGINS": "hff"}, "DLM_DISABLE_PLUGINS=hff: there is no plugin 'hff'; did you mean 'hf'?"),
+        ([], {"DLM_DISABLE_PLUGINS": "core"}, "core is part of DLM"),
+        ([], {"DLM_PLUGINS": "core,hf,tinny"}, "DLM_PLUGINS=tinny: there is no plugin 'tinny'; did you mean 'tiny'?"),
+    ],
+)
+def test_a_choice_without_effect_is_told_once(desk, arguments, env, said):
+    result = desk.dlm(*arguments, "plugins", "--json", env=env)
+    assert result.code == 0
+    assert [line for line in result.err.splitlines() if line.startswith("warning")] == [f"warning: {said}"] or (
+        result.err.count(said) == 1 and result.err.count("warning") == 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "env", "code", "said"),
+    [
+        ("gguf", {}, 0, "exporter: gguf, gguf-lora"),
+        ("dlm-gguf", {}, 0, "config block: export.default_quant"),
+        ("gguf", {"DLM_DISABLE_PLUGINS": "gguf"}, 0, "disabled by the environment variable DLM_DISABLE_PLUGINS"),
+        ("gguf", {"DLM_PLUGINS": "hf"}, 0, "DLM_PLUGINS, which does not name it"),
+        ("ggfu", {}, 2, "did you mean 'gguf'?"),
+    ],
+)
+def test_why_says_what_became_of_a_plugin(desk, name, env, code, said):
+    result = desk.dlm("plugins", "--why", name, env=env)
+    assert (result.code, said in result.out + result.err) == (code, True), result
+
+
+def test_why_names_the_option_that_disabled(desk):
+    assert "disabled by `-P no:gguf`" in desk.dlm("-P", "no:gguf", "plugins", "--why", "gguf").out
+
+
+def test_an_observer_that_changes_what_it_is_told_changes_nothing(desk, site):
+    folder, env = site
+    install(folder, "rude", HEAD + "@hookimpl\ndef dlm_event(event):\n    event.data.clear()\n")
+    events = desk.dlm("train", desk.write(training="  num_epochs: 1\n"), "--json", env=env).events
+    assert "version" in events[-1]
 
 
 def test_an_observer_that_raises_changes_nothing(desk, site):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import tomli
 
-from dlm_core.document.blocks import provided_keys
+from dlm_core.cli.plugins import provisions
 from dlm_core.plugins import Plugins
 
 ROOT = Path(__file__).parent.parent
@@ -37,22 +36,16 @@ def load() -> Plugins:
     return plugins
 
 
-def provisions(plugins: Plugins) -> Iterator[tuple[str, str, str, str]]:
-    """(kind, name, distribution, plugin) of all that is not core's own."""
-    keys = provided_keys(plugins)
-    for registry in plugins.registries():
-        if registry.kind == "config block":
-            continue
-        for name in registry:
-            if (owner := registry.owner(name)).state != "builtin":
-                yield registry.kind, name, owner.dist, owner.name
-    for plugin in plugins.all:
-        yield from (("config block", key, plugin.dist, plugin.name) for key in keys.get(plugin.name, ()))
-
-
 def table() -> str:
     """The text of known.py."""
-    lines = [f'    ("{kind}", "{name}"): ("{dist}", "{plugin}"),\n' for kind, name, dist, plugin in provisions(load())]
+    plugins = load()
+    lines = [
+        f'    ("{kind}", "{name}"): ("{plugin.dist}", "{plugin.name}"),\n'
+        for plugin in plugins.all
+        if plugin.state != "builtin"
+        for kind, names in provisions(plugins).get(plugin.name, {}).items()
+        for name in names
+    ]
     return f"{_HEAD}{''.join(sorted(lines))}}}\n"
 
 

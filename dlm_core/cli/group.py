@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from importlib import import_module
 from typing import Any, cast
@@ -25,6 +26,8 @@ class DlmGroup(click.Group):
     """Commands by way of the hook `dlm_commands`, our own included."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
+        # One malformed entry_points.txt anywhere would take pydantic down, and reading them all costs every start.
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         if "_DLM_COMPLETE" in os.environ:
             from .completion import answer
 
@@ -90,7 +93,7 @@ def say_failures(plugins: Plugins) -> None:
     for plugin in plugins.all:
         if plugin.state == "failed" and not plugin.said:
             plugin.said = True
-            why = f"dlm plugins --why {plugin.name}"
+            why = f"dlm plugins --why {shlex.quote(plugin.name)}"
             print(f"warning: plugin {plugin.label} was left out: {plugin.why} ({why})", file=sys.stderr)
 
 

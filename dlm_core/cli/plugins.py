@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from ..api import UsageError
-from ..plugins import Plugin, Plugins
+from ..plugins import Plugin, Plugins, closest
+from ..plugins.known import KNOWN
 from . import values
 from .common import json_option
 from .terminal import console, print_json
@@ -20,9 +21,11 @@ from .terminal import console, print_json
 @click.pass_obj
 def plugins(found: Plugins, why: str | None, as_json: bool) -> None:
     """List plugins with what each provides and its state."""
-    provided = provisions(found)
+    provided, listed = provisions(found), found.all
     if why:
-        return _why(found, why, provided)
+        listed = [plugin for plugin in found.all if why in (plugin.name, plugin.dist)]
+        if not listed or not as_json:
+            return _why(found, why, listed, provided)
     if as_json:
         rows = [
             {
@@ -34,7 +37,7 @@ def plugins(found: Plugins, why: str | None, as_json: bool) -> None:
                 "hooks": list(plugin.hooks),
                 "provides": provided.get(plugin.name, {}),
             }
-            for plugin in found.all
+            for plugin in listed
         ]
         return print_json("plugins", {"plugins": rows, "clashes": _clashes(found)})
     from rich.table import Table
@@ -59,19 +62,26 @@ def plugins(found: Plugins, why: str | None, as_json: bool) -> None:
 
 
 def provisions(found: Plugins) -> dict[str, dict[str, list[str]]]:
-    """Plugin name -> kind -> names it provides."""
+    """Plugin name -> kind -> names it provides; of config blocks, the dotted keys that are new in a document."""
+    from ..document.blocks import provided_keys
+
     out: dict[str, dict[str, list[str]]] = {}
+    for name, keys in provided_keys(found).items():
+        out.setdefault(name, {})["config block"] = sorted(keys)
     for registry in found.registries():
-        for name in registry:
+        for name in registry if registry.kind != "config block" else ():
             out.setdefault(registry.owner(name).name, {}).setdefault(registry.kind, []).append(name)
     return out
 
 
 def _clashes(found: Plugins) -> list[dict[str, Any]]:
+    from ..document.blocks import find_blocks
+
+    claimed = [(reg.kind, name, claimants) for reg in found.registries() for name, claimants in reg.clashes.items()]
+    for key, names in find_blocks(found).composed.twice.items():
+        claimed.append(("config block", key, tuple(plugin for plugin in found.all if plugin.name in names)))
     return [
-        {"kind": registry.kind, "name": name, "by": [plugin.label for plugin in claimants]}
-        for registry in found.registries()
-        for name, claimants in registry.clashes.items()
+        {"kind": kind, "name": name, "by": [plugin.label for plugin in claimants]} for kind, name, claimants in claimed
     ]
 
 
@@ -79,13 +89,33 @@ def _some(names: list[str]) -> str:
     return ", ".join(names) if len(names) <= 14 else f"{', '.join(names[:4])} and {len(names) - 4} more"
 
 
-def _why(found: Plugins, name: str, provided: dict[str, dict[str, list[str]]]) -> None:
-    mine: list[Plugin] = [plugin for plugin in found.all if plugin.name == name]
+def _why(found: Plugins, name: str, mine: list[Plugin], provided: dict[str, dict[str, list[str]]]) -> None:
     if not mine:
-        raise UsageError(f"no plugin {name!r}", f"installed: {', '.join(plugin.name for plugin in found.all)}")
+        return _why_absent(found, name)
     for plugin in mine:
-        print(f"{plugin.label}: {plugin.state}")
-        for kind, names in provided.get(plugin.name, {}).items():
+        reason = "" if plugin.error else plugin.why.removeprefix("disabled")
+        print(f"{plugin.label}: {plugin.state}{reason}")
+        if plugin.import_seconds > 0.1:
+            print(f"  importing it took {plugin.import_seconds:.1f} s of every command")
+        is_twin = plugin.error is not None and plugin is not found.find(plugin.name)
+        for kind, names in ({} if is_twin else provided.get(plugin.name, {})).items():
             print(f"  {kind}: {', '.join(names)}")
+        for clash in _clashes(found):
+            if plugin.label in clash["by"]:
+                print(f"  {clash['kind']} {clash['name']}: claimed by {' and '.join(clash['by'])}, so nobody's")
         if plugin.error:
             print("".join(traceback.format_exception(plugin.error)).rstrip())
+    return None
+
+
+def _why_absent(found: Plugins, name: str) -> None:
+    """Say what to install for a plugin of this project.  Raises UsageError for any other name."""
+    known = sorted((kind, what, dist) for (kind, what), (dist, plugin) in KNOWN.items() if name in (plugin, dist))
+    if not known:
+        names = [*(plugin.name for plugin in found.all), *(plugin for _, plugin in KNOWN.values())]
+        close = closest(name, names)
+        installed = ", ".join(dict.fromkeys(plugin.name for plugin in found.all))
+        raise UsageError(f"no plugin {name!r}", f"did you mean {close!r}?" if close else f"installed: {installed}")
+    print(f"{name}: not installed; to install it: `pip install {known[0][2]}`")
+    for kind in dict.fromkeys(kind for kind, _, _ in known):
+        print(f"  {kind}: {_some([what for of, what, _ in known if of == kind])}")

@@ -38,8 +38,9 @@ class Blocks:
             return hint
         around = block_at(self.model, map(str, loc[:-1]))
         misspelt = around is not None and closest(str(loc[-1]), around.model_fields)
-        parent = None if misspelt else self.broken.get(dotted(loc[:-1]))
-        return parent or self.plugins.hint("config block", key)
+        if (hint := self.plugins.hint("config block", key)) or misspelt:
+            return hint
+        return self.broken.get(dotted(loc[:-1])) or hints.perhaps(self.plugins)
 
     def take_clashes(self, tree: Tree) -> Iterator[Problem]:
         """Take the keys that two plugins claim out of a document; a problem for each that stands there."""

@@ -260,7 +260,10 @@ class Plugins:
 
     def hint(self, kind: str, name: str) -> Hint | None:
         """What to do about a `name` nobody provides: install it, enable it, repair it, or choose between two."""
-        return hints.for_name(self, kind, name)
+        if hint := hints.for_name(self, kind, name):
+            return hint
+        is_misspelt = kind == "config block" or closest(name, self.registry(kind) or ())
+        return None if is_misspelt else hints.perhaps(self)
 
     def missing(self, kind: str) -> Hint | None:
         """What to do when nothing of a kind is there at all."""

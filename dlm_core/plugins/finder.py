@@ -76,7 +76,7 @@ def _entries(path: str, group: str) -> Iterator[tuple[str, str]]:
             current = line.strip("[] ")
         elif current == group and line:
             name, _, value = line.partition("=")
-            yield name.strip(), value.partition("[")[0].strip()
+            yield name.strip() or "(no name)", value.partition("[")[0].strip()
 
 
 class Selection(NamedTuple):

@@ -31,6 +31,16 @@ def for_kind(plugins: Plugins, kind: str) -> Hint | None:
     return next(filter(None, (_of_provider(plugins, *provider) for provider in providers)), None)
 
 
+def perhaps(plugins: Plugins) -> Hint | None:
+    """The hint for a name nobody knows, when a plugin of somebody else is not at work: it may be that one's."""
+    ours = {dist for dist, _ in KNOWN.values()}
+    for plugin in plugins.all:
+        if plugin.state in ("disabled", "failed") and plugin.dist not in ours:
+            hint = _of_provider(plugins, plugin.dist, plugin.name)
+            return Hint(f"perhaps {hint.text}", hint.code) if hint else None
+    return None
+
+
 def claimed(plugins: Plugins, claimants: tuple[Plugin, ...]) -> Hint:
     """The hint for a name that several plugins claim: how to leave one out of this very command."""
     who = " and ".join(plugin.label for plugin in claimants)
@@ -40,7 +50,7 @@ def claimed(plugins: Plugins, claimants: tuple[Plugin, ...]) -> Hint:
 
 def failed(plugin: Plugin) -> Hint:
     """The hint for what a failed plugin would have provided."""
-    text = f"provided by {plugin.label}, which failed: {plugin.why}; see `dlm plugins --why {plugin.name}`"
+    text = f"provided by {plugin.label}, which failed: {plugin.why}; see `dlm plugins --why {shlex.quote(plugin.name)}`"
     return Hint(text, "DLM0303")
 
 
