@@ -49,6 +49,7 @@ class LiveReporter(PlainReporter):
         self._curve = Curve()
         self._validation: list[tuple[int, float]] = []
         self._memory = (0.0, 0)
+        self._drawn: tuple[int, list[int]] = (0, [])  # the terminal's width at the last drawing, and each line's
 
     def say(self, text: str) -> None:
         from rich.text import Text
@@ -118,6 +119,7 @@ class LiveReporter(PlainReporter):
         if self._live is not None:
             live, self._live = self._live, None
             live.stop()
+            self._drawn = (0, [])
 
     def _screen(self) -> Text:
         """What moves, as it is now: the bar, and the plot where there is room."""
@@ -126,7 +128,17 @@ class LiveReporter(PlainReporter):
         lines = [bar_line(self._bar, min(self._console.width - 1, _WIDEST), self._is_unicode)]
         if self._bar.name != "exam":
             lines += self._plot_lines()
+        self._allow_for_wrapped_lines()
+        self._drawn = (self._console.width, [line.cell_len for line in lines])
         return Text("\n", no_wrap=True, overflow="crop", end="").join(lines)
+
+    def _allow_for_wrapped_lines(self) -> None:
+        """When the terminal became narrower it has wrapped what was drawn: that many rows are to be cleared."""
+        before, lengths = self._drawn
+        width = self._console.width
+        region: Any = getattr(self._live, "_live_render", None)  # rich has no public way to say it
+        if width < before and getattr(region, "_shape", None):
+            region._shape = (width, sum(max(1, -(-length // width)) for length in lengths))
 
     def _plot_lines(self) -> list[Text]:
         from rich.text import Text
