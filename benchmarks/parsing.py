@@ -68,8 +68,15 @@ export:
   default_temperature: 0.2
   default_top_p: 0.9
 """
-WORDS = "The lamp of the lighthouse turns once in twelve seconds and is seen from nine miles away. "
-LINE = WORDS[:76] + "\n"
+# 38 characters a line, as in the notes of people.
+LINES = """The lamp turns once in twelve seconds, and its light is seen from nine miles away.
+Who keeps it must climb ninety steps with the oil of two nights on the back.
+
+- oil in the store, and a spare mantle
+- a log of ships
+
+Ilse Korn built the tower on the black rock of Varn.
+"""
 CODE = "```python\nfor step in range(90):\n    climb(step)\n```\n"
 
 PEER = """
@@ -93,13 +100,13 @@ print(json.dumps([timed(call, times) for _ in range(runs)]))
 
 def body(size: int, section: int) -> str:
     """About `size` characters in sections of about `section`: prose, questions and answers, every fifth with code."""
-    text = LINE * max(1, section // len(LINE) // 2)
+    text = (LINES * (section // len(LINES) + 1))[: max(0, section - 40)]
     kinds = [
-        f"::prose::\n{text}{text}\n",
-        f"::instruction::\n### Q\n{LINE}### A\n{text}{text}\n",
-        f"::instruction#tone::\n### Q\n{LINE}\n### A\n{text}{text}\n",
-        f"::prose::\n{text}\n{text}\n",
-        f"::instruction::\n### Q\n{LINE}### A\n{CODE}{text}\n",
+        f"::prose::\n{text}\n\n",
+        f"::instruction::\n### Q\nWhy?\n### A\n{text}\n",
+        f"::instruction#tone::\n### Q\nWhy?\n\n### A\n{text}\n",
+        f"::prose::\n{text}\n",
+        f"::instruction::\n### Q\nHow?\n### A\n{CODE}{text}\n",
     ]
     mix = "".join(kinds)
     return mix * (size // len(mix))
@@ -150,7 +157,7 @@ def measure_frontmatter(plugins: Plugins, peer: str | None, runs: int) -> None:
 def measure_body(plugins: Plugins, peer: str | None, runs: int, section: int) -> None:
     text = body(10_000_000, section)
     data = text.encode()
-    count = text.count("\n::")
+    count, lines = text.count("\n::"), text.count("\n")
     path = Path("a.dlm")
     whole = f"---\ndlm_id: x\n---\n{text}"
     parts = divide(whole)
@@ -167,7 +174,9 @@ def measure_body(plugins: Plugins, peer: str | None, runs: int, section: int) ->
     seconds = in_turn(calls, runs)
     if peer:
         seconds["peer, with ids and lines"] = peer_seconds(peer, text, "body", max(3, runs // 3))
-    print(f"body of {len(data) / 1e6:.1f} MB in {count + 1:,} sections, {len(data) / (count + 1):,.0f} bytes each")
+    print(
+        f"body of {len(data) / 1e6:.1f} MB in {count + 1:,} sections of {len(data) / (count + 1):,.0f} bytes, {lines:,} lines"
+    )
     ours_median = statistics.median(seconds["ours, with ids and lines"])
     for name, took in seconds.items():
         median = statistics.median(took)
@@ -185,7 +194,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has the other parser")
     parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--sections", type=int, nargs="+", default=[100, 900, 100_000], metavar="BYTES")
+    parser.add_argument("--sections", type=int, nargs="+", default=[100, 850, 100_000], metavar="BYTES")
     options = parser.parse_args()
     print(f"Python {sys.version.split()[0]}")
     plugins = Plugins.load()

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..api import Problem, Span
-from .scan import LineCounter, first_of, line_start, outside_code
+from .scan import line_pattern, outside_code
 
 _ATTR = r'[a-z][a-z0-9_]*="[^"\n]*"'
-_FENCE = re.compile(
-    rf"::([a-z][a-z0-9_]*)(?:#([a-z][a-z0-9_]{{0,31}}))?((?:[ \t]+{_ATTR})+[ \t]*)?::[ \t]*$", re.MULTILINE
-)
+_AFTER_COLONS = rf"([a-z][a-z0-9_]*)(?:#([a-z][a-z0-9_]{{0,31}}))?((?:[ \t]+{_ATTR})+[ \t]*)?::[ \t]*$"
+_FENCE = re.compile(rf"::{_AFTER_COLONS}")
+#: A fence, or a line that somebody may have meant as one.
+_LINE = line_pattern(rf"::(?:{_AFTER_COLONS})?|[^\S\n][^\S\n]{{0,2}}::")
 _ONE_ATTR = re.compile(r'([a-z][a-z0-9_]*)="([^"\n]*)"')
 
 
@@ -36,56 +37,46 @@ class Piece:
 def cut(text: str, start: int, line: int) -> Iterator[Piece | Problem]:
     """The pieces of the body that begins at offset `start`, which is on line `line`; problems among them."""
     end = len(text)
-    lines = LineCounter(text, line, start)
-    piece = Piece("prose", None, (), Span(line), start, start, line, implicit=True)
-    candidates = first_of(
-        lambda position: line_start(text, "::", position, end), lambda position: _indented(text, position, end)
-    )
-    for at, unclosed in outside_code(text, start, end, candidates):
+    counted = start
+    piece = Piece("prose", None, (), Span(line), start, end, line, implicit=True)
+    for at, found, unclosed in outside_code(text, start - 1, end, _LINE):
+        line += text.count("\n", counted, at)
+        counted = at
         if unclosed:
-            stop = text.find("\n", at)
-            width = (end if stop < 0 else stop) - at
-            hint = f"close it with a line of `{text[at] * 3}`, at least as long as the opening one"
-            yield Problem(Span(lines.at(at), 1, width), "this code block is never closed", hint, code="DLM0204")
+            yield _unclosed(text, at, line)
             continue
-        found = _FENCE.match(text, at)
-        if found is None:
-            yield from _lookalike(text, at, lines)
+        kind, adapter, attrs = found.groups()
+        if kind is None:
+            yield from _lookalike(text, at, line)
             continue
         piece.end = at
         yield piece
-        number = lines.at(at)
-        body = min(found.end() + 1, end)
-        attrs = tuple(_ONE_ATTR.findall(found[3])) if found[3] else ()
-        span = Span(number, 1, len(found[0].rstrip()))
-        piece = Piece(found[1], found[2], attrs, span, body, body, number + 1)
-    piece.end = end
+        span = Span(line, 1, len(text[at : found.end()].rstrip()))
+        pairs = tuple(_ONE_ATTR.findall(attrs)) if attrs else ()
+        piece = Piece(kind, adapter, pairs, span, min(found.end() + 1, end), end, line + 1)
     yield piece
 
 
-def _indented(text: str, position: int, end: int) -> int:
-    """The next line from a position on that would be a fence without the one to three blanks before it."""
-    at = text.find("::\n", position, end)
-    while at >= 0:
-        begin = text.rfind("\n", 0, at) + 1
-        fence = text.find("::", begin, begin + 5)
-        if begin >= position and begin < fence < at and text[begin:fence].isspace() and _FENCE.match(text, fence):
-            return begin
-        at = text.find("::\n", at + 3, end)
-    return end
+def _unclosed(text: str, at: int, line: int) -> Problem:
+    width = len(text[at:].partition("\n")[0])
+    hint = f"close it with a line of `{text[at] * 3}`, at least as long as the opening one"
+    return Problem(Span(line, 1, width), "this code block is never closed", hint, code="DLM0204")
 
 
-def _lookalike(text: str, at: int, lines: LineCounter) -> Iterator[Problem]:
+def _lookalike(text: str, at: int, number: int) -> Iterator[Problem]:
     stop = text.find("\n", at)
-    line = text[at : len(text) if stop < 0 else stop].strip(" \t")
+    written = text[at : len(text) if stop < 0 else stop]
+    line = written.strip(" \t")
     if len(line) < 5 or not line.endswith("::"):
         return
+    if written[0] != ":" and not _FENCE.match(written.lstrip()):
+        return  # farther from a fence, and indented: meant as text
     hint = 'a fence is `::type::`, `::type#adapter::` or `::type key="value"::`, in small letters'
     meant = _meant(line)
     if meant:
         hint = f"write `{meant}`"
     message = "this line looks like a section fence but is read as text"
-    yield Problem(Span(lines.at(at), 1, len(line)), message, hint, "warning", "DLM0203")
+    yield Problem(Span(number, 1, len(line)), message, hint, "warning", "DLM0203")
 
 
 def _meant(line: str) -> str | None:

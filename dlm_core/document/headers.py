@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 
 from ..api import Problem, Section, Span
-from .scan import LineCounter, inner_lines, outside_code
+from .scan import LineCounter, inner_lines, line_pattern, outside_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +102,19 @@ def _order(names: Sequence[str]) -> str:
 @lru_cache(maxsize=16)
 def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
     either = "|".join(map(re.escape, names))
-    return re.compile(rf"^[ \t]*(###[ \t]+({either}))(?:[ \t]+([^\n]*?))?[ \t]*$", re.MULTILINE)
+    return line_pattern(rf"[ \t]*(###[ \t]+({either}))(?:[ \t]+([^\n]*?))?[ \t]*$")
 
 
 def _headers(section: Section, names: tuple[str, ...]) -> list[_Header]:
     """The headers outside code blocks; the text of each runs from `text` to `stop`, where the next one starts."""
-    content, pattern = section.content, _pattern(names)
-
-    def find(position: int) -> int:
-        found = pattern.search(content, position)
-        return found.start() if found else len(content)
-
-    starts = [at for at, unclosed in outside_code(content, 0, len(content), find) if not unclosed]
+    content = section.content
+    text = "\n" + content  # so that the first line begins after a line end, as every other does
     lines = LineCounter(content, 0, 0)
+    matches = [found for _, found, unclosed in outside_code(text, 0, len(text), _pattern(names)) if not unclosed]
+    stops = [*(found.start() for found in matches[1:]), len(content)]
     headers = []
-    for at, stop in pairwise([*starts, len(content)]):
-        found = pattern.match(content, at)
-        assert found is not None
-        span = section.at(lines.at(at), found.start(1) - at + 1, len(found[0].strip()))
-        headers.append(_Header(found[2], (found[3] or "").strip(), span, at, min(found.end() + 1, stop), stop))
+    for found, stop in zip(matches, stops, strict=False):
+        at = found.start()
+        span = section.at(lines.at(at), found.start(1) - at, len(found[0].strip()))
+        headers.append(_Header(found[2], (found[3] or "").strip(), span, at, min(found.end(), stop), stop))
     return headers

@@ -1,15 +1,16 @@
 """Walk over text by searching: lines outside code blocks, line numbers, outer blank lines.
 
-Only `str.find` and `str.count` touch the bulk of the text, so a scan runs at memory speed.
+Only searches in C touch the bulk of the text, each once.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _OPEN = re.compile(r"(`{3,})[^`\n]*$|(~{3,})", re.MULTILINE)
+_BLANKS = frozenset(" \t\n")
 _BLANK_LINES = re.compile(r"(?:[ \t]*\n)*")
 
 
@@ -27,58 +28,34 @@ class LineCounter:
         return self.line
 
 
-def line_start(text: str, prefix: str, start: int, end: int) -> int:
-    """The first offset in start..end where a line starts with `prefix`; `end` when there is none.
+def line_pattern(line: str) -> re.Pattern[str]:
+    """A pattern for `outside_code`: the line end before a line that is like `line`, and the line.
 
-    The text's own beginning starts a line.
+    `re` searches fast for what begins with a literal, and tries fast what begins with a character or a set of them.
     """
-    if start == 0 and text.startswith(prefix):
-        return 0
-    found = text.find("\n" + prefix, max(start - 1, 0), end)
-    return end if found < 0 else found + 1
+    return re.compile(rf"\n(?:{line}|```|~~~)", re.MULTILINE)
 
 
-def first_of(*finds: Callable[[int], int]) -> Callable[[int], int]:
-    """The nearest of what several searches find; each searches on only when its last find lies behind."""
-    found = [-1] * len(finds)
+def outside_code(
+    text: str, before: int, end: int, pattern: re.Pattern[str]
+) -> Iterator[tuple[int, re.Match[str], bool]]:
+    """Lines outside code blocks that are like a `line_pattern`: each one's offset, its match, and False.
 
-    def find(position: int) -> int:
-        for index, search in enumerate(finds):
-            if found[index] < position:
-                found[index] = search(position)
-        return min(found)
-
-    return find
-
-
-def outside_code(text: str, start: int, end: int, find: Callable[[int], int]) -> Iterator[tuple[int, bool]]:
-    """Offsets that `find` gives for lines outside code blocks, each with False.
-
-    `find(position)` is the first interesting line start at or after a position, or `end`.  A code block that is
-    never closed is told last, by its opening offset and True.
+    `before` is the offset of the line end before the first line.  A code block that is never closed is told last,
+    by its opening line and True.
     """
-    fences = ("```", "~~~")
-    wanted = find(start)
-    opening = {fence: line_start(text, fence, start, end) for fence in fences}
-    while True:
-        fence = "```" if opening["```"] <= opening["~~~"] else "~~~"
-        at = opening[fence]
-        while wanted < min(at, end):
-            yield wanted, False
-            wanted = find(wanted + 1)
-        if at >= end:
-            return
-        after = at + len(fence)
-        if found := _OPEN.match(text, at, end):
-            after = _code_end(text, found[0] if found[2] else found[1], found.end(), end)
+    after = before
+    for found in pattern.finditer(text, before, end):
+        at = found.start() + 1
+        if at < after:
+            continue
+        if text[at] not in "`~":
+            yield at, found, False
+        elif opening := _OPEN.match(text, at, end):
+            after = _code_end(text, opening[1] or opening[2], opening.end(), end)
             if after < 0:
-                yield at, True
+                yield at, found, True
                 return
-        if wanted < after:
-            wanted = find(after)
-        for mark in fences:
-            if opening[mark] < after:
-                opening[mark] = line_start(text, mark, after, end)
 
 
 def _code_end(text: str, fence: str, start: int, end: int) -> int:
@@ -101,11 +78,16 @@ def _code_end(text: str, fence: str, start: int, end: int) -> int:
 
 def inner_lines(text: str, start: int, end: int) -> tuple[int, int]:
     """The part of start..end without outer blank lines.  `start` must begin a line."""
-    found = _BLANK_LINES.match(text, start, end)
-    assert found is not None
-    first = found.end()
-    last = first + len(text[first:end].rstrip(" \t\n"))
-    if last == first:
-        return first, first
-    stop = text.find("\n", last, end)
-    return first, end if stop < 0 else stop
+    first = start
+    if text[first : first + 1] in _BLANKS:
+        found = _BLANK_LINES.match(text, first, end)
+        assert found is not None
+        first = found.end()
+    last = end
+    while last > first and text[last - 1] == "\n":
+        last -= 1
+    if last > first and text[last - 1] in _BLANKS:  # the last line keeps its blanks, unless they are all it has
+        written = first + len(text[first:last].rstrip(" \t\n"))
+        stop = text.find("\n", written, last)
+        last = first if written == first else last if stop < 0 else stop
+    return first, last

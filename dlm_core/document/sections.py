@@ -77,19 +77,20 @@ def _section(text: str, piece: Piece, kind: SectionType, path: Path) -> tuple[Se
         markers, problems, start = take_markers(text, piece.start, piece.end, piece.first_line, kind.markers)
         first, last = inner_lines(text, start, piece.end)
     content = text[first:last]
-    line = piece.first_line + text.count("\n", piece.start, first)
+    line = piece.first_line if first == piece.start else piece.first_line + text.count("\n", piece.start, first)
     empty = not content or content.isspace()
-    attrs = dict(piece.attrs)
+    attrs = dict(piece.attrs) if piece.attrs else {}
     if attrs or kind.attrs:
         problems += _attr_problems(piece, kind)
     if empty and piece.type == "prose" and not markers:
         return None, problems
     if empty or kind.body == "forbidden":
         problems += _body_problems(piece, kind, empty, line)
-    ident = section_id(piece.type, content)
     if "path" in attrs and type(kind).media is not SectionType.media:
         ident, found = _media_section_id(piece, attrs["path"], path)
         problems += found
+    else:
+        ident = section_id(piece.type, content)
     span = Span(line, 1, len(content.partition("\n")[0])) if piece.implicit else piece.span
     return Section(piece.type, content, span, ident, piece.adapter, attrs, line, tuple(markers)), problems
 
