@@ -10,6 +10,7 @@ from typing import Any
 
 from .api import AdapterSettings, Document, LocatedBase, Plan, Row, TrainingSettings
 from .exam import Exam
+from .planning.reality import Reality
 from .plugins import Plugins
 
 
@@ -60,18 +61,24 @@ def whats_different(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]
     return [name for name in new if name != EXAM_QUESTIONS and old.get(name) != new[name]]
 
 
+#: The longest document whose text is kept with its versions, in characters.
+LONGEST_TEXT = 4_000_000
+
+
 def write_manifest(
     doc: Document,
+    text: str,
     rows: Sequence[Row],
     base: LocatedBase,
     plan: Plan,
     marks: Mapping[str, str],
     plugins: Plugins,
 ) -> dict[str, Any]:
-    """What is known before training."""
+    """What is known before training.  `text` is the document's, kept so that a later edit does not hide it."""
     return {
         "manifest": 1,
         "document": {"path": str(doc.path), "sha256": doc.sha256, "dlm_id": doc.id},
+        "text": text if len(text) <= LONGEST_TEXT else None,
         "sections": [section.id for section in doc.sections],
         "rows": [row.key for row in rows],
         "base": {
@@ -95,10 +102,16 @@ def write_manifest(
     }
 
 
-def seal(metrics: Mapping[str, float], exam: Exam) -> dict[str, Any]:
+def seal(metrics: Mapping[str, float], exam: Exam, reality: Reality) -> dict[str, Any]:
     """What training added."""
     exact, asked = exam.score()
-    return {"metrics": dict(metrics), "exam": exam.to_json(), "exact": exact, "asked": asked}
+    return {
+        "metrics": dict(metrics),
+        "exam": exam.to_json(),
+        "exact": exact,
+        "asked": asked,
+        "reality": reality.to_json(),
+    }
 
 
 def exam_rows(exam: Exam) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -35,10 +36,12 @@ from .api import (
 from .api.jobs import LongRows
 from .checking import check
 from .document.settings import adapter_settings, training_settings
+from .document.text import decode
 from .exam import Exam, examine
-from .manifest import EXAM_QUESTIONS, exam_rows, fingerprint, seal, whats_different, write_manifest
+from .manifest import EXAM_QUESTIONS, fingerprint, seal, whats_different, write_manifest
 from .planning.bases import find_engine
 from .planning.hardware import read_hardware
+from .planning.peak import forget_peak, peak_memory
 from .planning.plan import (
     PhaseWork,
     choose_precision,
@@ -47,9 +50,16 @@ from .planning.plan import (
     measure_work,
     refuse_before_download,
 )
+from .planning.reality import Reality
+from .planning.speeds import find_speed
 from .plugins import Plugins
+from .recording import Recorder
+from .report.record import State
 from .store import Interrupted, Run, Store, Version, Writer, open_store
 from .store.licences import accept, is_accepted
+
+#: The runner that trains in this process, whose memory is then the training's.
+HERE = "here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,7 @@ class Options:
     ask_licence: bool = True
     long_rows: LongRows = "error"
     min_exam: float | None = None
-    runner: str = "here"
+    runner: str = HERE
     accept_licence: Callable[[BaseModel], bool] = lambda base: False
     on_wait: Callable[[str], None] = lambda message: None
 
@@ -83,6 +93,7 @@ class Ready:
     work: tuple[PhaseWork, ...]
     plan: Plan
     fingerprint: Mapping[str, str]
+    text: str
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -99,6 +110,8 @@ class Outcome:
     trained: bool
     exam: Exam | None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    reality: Reality | None = None
+    report: Path | None = None
 
 
 def prepare(path: Path, plugins: Plugins, options: Options, control: Control) -> Ready:
@@ -117,7 +130,8 @@ def prepare(path: Path, plugins: Plugins, options: Options, control: Control) ->
         _ask_licence(checked.base, options)
     base = engine.locate(checked.base, fetch=options.fetch)
     work = tuple(measure_work(checked.assigned, base, engine, doc, settings))
-    plan = make_plan(doc, work, base, hardware, precision, adapters, settings, options.long_rows)
+    speed = find_speed(open_store(doc.id).root, hardware, base, precision)
+    plan = make_plan(doc, work, base, hardware, precision, adapters, settings, options.long_rows, speed)
     asked = engine.measure(base, checked.exam_only, doc.system_prompt, base.shape.context) if checked.exam_only else []
     refused = [problem for problem in plan.problems if problem.severity == "error"]
     refused += long_question_problems(checked.exam_only, asked, base.shape.context)
@@ -129,8 +143,9 @@ def prepare(path: Path, plugins: Plugins, options: Options, control: Control) ->
     validation = tuple(row for phase in work for row in phase.validation)
     marks = fingerprint(doc, train, validation, checked.exam_only, base, adapters, settings, plan, options.long_rows)
     control.emit("plan", plan=plan, base=base, adapters=adapters, settings=settings)
+    asked_only, text = checked.exam_only, read_again(doc)
     return Ready(
-        doc, base, engine, precision, adapters, settings, train, validation, checked.exam_only, work, plan, marks
+        doc, base, engine, precision, adapters, settings, train, validation, asked_only, work, plan, marks, text
     )
 
 
@@ -180,6 +195,15 @@ def refuse_other_base(version: Version, base: LocatedBase) -> None:
         )
 
 
+def read_again(doc: Document) -> str:
+    """The text that `doc` was parsed from; nothing when the file was written to since."""
+    try:
+        data = doc.path.read_bytes()
+    except OSError:
+        return ""
+    return decode(data, doc.path)[0] if hashlib.sha256(data).hexdigest() == doc.sha256 else ""
+
+
 # -- stages -----------------------------------------------------------------------------------------
 
 
@@ -224,22 +248,26 @@ def _train_and_commit(ready: Ready, store: Store, plugins: Plugins, options: Opt
             if waiting:
                 control.emit("abandoned", run=waiting.id)
             run = writer.begin(
-                write_manifest(ready.doc, ready.rows, ready.base, ready.plan, ready.fingerprint, plugins)
+                write_manifest(ready.doc, ready.text, ready.rows, ready.base, ready.plan, ready.fingerprint, plugins)
             )
-        watched = Control(partial(_record_and_tell, run, control), control.stop_requested)
+        recorder = Recorder(run, ready, store, control, options.resume)
+        watched = Control(recorder.see, control.stop_requested)
         watched.emit("run", run=run.id, resumed=options.resume)
         try:
-            metrics, adapter = _train(ready, plugins, options, watched, run.out, run.work)
+            metrics, adapter = _train_watched(ready, plugins, options, watched, run, recorder)
             kept = run.keep(adapter)
             exam = _examine(ready, kept.path, watched)
             watched.emit("exam", exam=exam)
             _hold_to(exam, options.min_exam)
-            version = run.commit(kept, seal(metrics, exam))
+            reality = recorder.reality()
+            watched.emit("reality", **reality.to_json())
+            version = run.commit(kept, seal(metrics, exam, reality))
         except BaseException as error:
-            _close(run, error)
+            recorder.finish(_close(run, error), error=error)
             raise
-    control.emit("commit", version=version.number, adapter=str(version.adapter))
-    return Outcome(ready, store, version, True, exam, metrics)
+        control.emit("commit", version=version.number, adapter=str(version.adapter))
+        report = recorder.finish("committed", version.number)
+    return Outcome(ready, store, version, True, exam, metrics, reality, report)
 
 
 def _continue(ready: Ready, waiting: Interrupted | None, writer: Writer) -> tuple[Ready, Run]:
@@ -256,26 +284,31 @@ def _continue(ready: Ready, waiting: Interrupted | None, writer: Writer) -> tupl
     return replace(ready, plan=replace(ready.plan, batch=batch)), writer.resume(waiting)
 
 
-def _close(run: Run, error: BaseException) -> None:
+def _close(run: Run, error: BaseException) -> State:
     """Record how a run ended; its checkpoints stay for --resume unless what was trained is itself at fault."""
     hopeless = isinstance(error, NotLearnedError | DivergedError)
     if hopeless or not any(run.work.rglob("*.safetensors")):
         run.fail(f"{type(error).__name__}: {error}")
-        return
+        return "failed"
     run.interrupt(getattr(error, "step", 0))
     if isinstance(error, DlmError) and not error.hint:
         error.hint = "what was trained is kept; go on with --resume"
+    return "interrupted"
 
 
-def _record_and_tell(run: Run, control: Control, event: Event) -> None:
-    data = event.data
-    if event.kind in ("step", "eval"):
-        adapter = data.get("adapter", "default")
-        phase = data["phase"] if adapter == "default" else f"{data['phase']} of {adapter}"
-        run.record(event.kind, **{**data, "phase": phase})
-    elif event.kind == "exam":
-        run.record("exam", rows=exam_rows(data["exam"]))
-    control.tell(event)
+def _train_watched(
+    ready: Ready, plugins: Plugins, options: Options, control: Control, run: Run, recorder: Recorder
+) -> tuple[dict[str, float], Path]:
+    """`_train`, with its time and its peak memory taken: a trainer's own measure goes before that of this process."""
+    metrics: dict[str, float] = {}
+    here = options.runner == HERE
+    recorder.start_training()
+    forget_peak()
+    try:
+        metrics, adapter = _train(ready, plugins, options, control, run.out, run.work)
+    finally:
+        recorder.end_training(metrics, peak_memory() if here else None)
+    return metrics, adapter
 
 
 def _tell_with_phase(control: Control, phase: str, event: Event) -> None:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
+from ..units import bytes_text as bytes_text
+from ..units import seconds_text as seconds_text
 from .streams import is_unicode
 
 if TYPE_CHECKING:
@@ -92,26 +94,6 @@ def plain(value: Any) -> Any:
         case set() | frozenset():
             return sorted((plain(item) for item in value), key=str)
     return str(value)
-
-
-def bytes_text(size: float) -> str:
-    """A size for people: 8.9 MB."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
-
-
-def seconds_text(seconds: float) -> str:
-    """A duration for people: 0.4 s, 12 s, 3:07, 1:02:03."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def process_memory() -> int:

@@ -63,8 +63,8 @@ def memory_parts(
     }
 
 
-def seconds(shape: BaseShape, hardware: Hardware, tokens: int, steps: int) -> float:
-    """Training time: a frozen base costs 2 operations a weight and token forward and 2 backward."""
+def step_seconds(shape: BaseShape, hardware: Hardware, tokens: int, steps: int) -> float:
+    """Time of the optimizer steps: a frozen base costs 2 operations a weight and token forward and 2 backward."""
     units = hardware.cores if hardware.backend == "cpu" else 1
     rate = SUSTAINED_FLOPS[hardware.backend] * units
-    return STARTUP_SECONDS + steps * STEP_SECONDS + 4 * shape.parameters * tokens / rate
+    return steps * STEP_SECONDS + 4 * shape.parameters * tokens / rate

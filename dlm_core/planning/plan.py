@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
+from typing import Any
 
 from ..api import (
     AdapterSettings,
@@ -28,7 +29,8 @@ from ..api import (
 )
 from ..api.jobs import LongRows
 from ..plugins import Plugins
-from .memory import BYTES, QUANT_BITS, memory_parts, seconds
+from .memory import BYTES, QUANT_BITS, STARTUP_SECONDS, memory_parts, step_seconds
+from .reality import Speed
 
 #: Rows in one optimizer step when the document leaves it to us; fewer when that would leave less than two steps an
 #: epoch, since a handful of rows learned in one step an epoch needs many epochs.
@@ -209,8 +211,12 @@ def make_plan(
     adapters: Mapping[str, AdapterSettings],
     settings: TrainingSettings,
     long_rows: LongRows,
+    speed: Speed | None = None,
 ) -> Plan:
-    """Everything that will happen, with the reasons.  Raises DoesNotFitError when one row at a time does not fit."""
+    """Everything that will happen, with the reasons.  Raises DoesNotFitError when one row at a time does not fit.
+
+    `speed` is what an earlier run on this machine showed; without it the time comes from a formula.
+    """
     sizes = [size for phase in work for size in phase.sizes]
     longest = min(max((size.tokens for size in sizes), default=0), settings.sequence_len)
     labelled = min(max((size.labelled for size in sizes), default=0), settings.sequence_len)
@@ -234,17 +240,68 @@ def make_plan(
     if long_rows == "skip":
         work = [phase.without_long(settings.sequence_len) for phase in work]
     phases = tuple(_phase_plan(phase, adapters, batch, settings) for phase in work)
-    tokens = sum(phase.tokens for phase in phases) * settings.num_epochs
+    steps, (rows, tokens) = sum(phase.steps for phase in phases), _passes(work, adapters)
+    tokens *= settings.num_epochs
+    formula = step_seconds(base.shape, hardware, tokens, steps)
+    time, reason = _time(formula, speed)
     return Plan(
         hardware=hardware,
         precision=precision,
         batch=batch,
         phases=phases,
         memory=memory,
-        seconds=seconds(base.shape, hardware, tokens, sum(phase.steps for phase in phases)),
+        seconds=time,
         choices=(Choice("precision", precision.dtype, precision.reason), *choices),
         problems=tuple(problems),
+        details={
+            "rows": rows,
+            "tokens": tokens,
+            "step_seconds": formula,
+            "seconds_reason": reason,
+        },
     )
+
+
+def _time(formula: float, speed: Speed | None) -> tuple[float, str]:
+    """Seconds from the first import to the trained adapter, and where that number comes from."""
+    if speed is None:
+        return STARTUP_SECONDS + formula, "by a formula; the first run here measures it"
+    return speed.outside + speed.factor * formula, f"as measured in {speed.where}"
+
+
+def _passes(work: Iterable[PhaseWork], adapters: Mapping[str, AdapterSettings]) -> tuple[int, int]:
+    """Rows and tokens of one epoch, counted once for each adapter that they train."""
+    found = [
+        (len([name for name in row.adapters if name in adapters]), size.tokens)
+        for phase in work
+        for row, size in zip(phase.rows, phase.sizes, strict=True)
+    ]
+    return sum(times for times, _ in found), sum(times * tokens for times, tokens in found)
+
+
+def section_sizes(work: Iterable[PhaseWork]) -> list[dict[str, Any]]:
+    """Each section's rows and tokens in one epoch, in the order of their lines."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for phase in work:
+        for role, rows, sizes in (
+            ("train", phase.rows, phase.sizes),
+            ("validation", phase.validation, phase.validation_sizes),
+        ):
+            for row, size in zip(rows, sizes, strict=True):
+                key = (row.section_id, phase.trainer.phase)
+                entry = found.setdefault(key, _empty_section(row, phase.trainer.phase))
+                entry["line"] = min(entry["line"], row.span.line)
+                entry[role] += 1
+                entry["tokens"] += size.tokens
+                entry["labelled"] += size.labelled
+                entry["pieces"] += size.pieces
+    return sorted(found.values(), key=lambda entry: (entry["line"], entry["source"], entry["id"]))
+
+
+def _empty_section(row: Row, phase: str) -> dict[str, Any]:
+    known = {"id": row.section_id, "line": row.span.line, "type": row.section_type, "source": row.source}
+    zero = {"train": 0, "validation": 0, "tokens": 0, "labelled": 0, "pieces": 0}
+    return {**known, "phase": phase, "adapters": list(row.adapters), **zero}
 
 
 def _phase_plan(

@@ -21,7 +21,7 @@ def collect(root: Path) -> list[str]:
 
 def _scraps(root: Path, state: Generation) -> Iterator[Path]:
     yield from (root / "tmp").iterdir()
-    for folder in (root, *(root / name for name in ("generations", "manifests", "adapters"))):
+    for folder in (root, *(root / name for name in ("generations", "manifests", "adapters", "reports"))):
         yield from folder.glob(f"*{atomic.PART}")
     resumable = newest_interrupted(root, state)
     for place, (number, folder) in enumerate(run_folders(root).items()):

@@ -110,6 +110,12 @@ class Runs:
             self._waiting.append((query, (state, now(), version, step, reason, run)))
         self.flush()
 
+    def describe(self, run: int, **values: Any) -> None:
+        """What is known of a run as a whole, such as forecast and reality, as JSON beside its own columns."""
+        text = json.dumps(values, default=str, skipkeys=True)
+        with self._lock:
+            self._waiting.append(("UPDATE runs SET data = ? WHERE id = ?", (text, run)))
+
     def mark_dead(self, committed: Mapping[int, int]) -> None:
         """Close the rows of runs that died; for whoever holds the lock.  `committed` maps runs to versions."""
         if self.path.exists():
@@ -148,6 +154,10 @@ class Runs:
         """The newest run, or None."""
         rows = self._select("SELECT * FROM runs ORDER BY id DESC LIMIT 1")
         return rows[0] if rows else None
+
+    def described(self, most: int) -> Rows:
+        """The newest runs of which something is known as a whole, newest first."""
+        return self._select("SELECT * FROM runs WHERE data IS NOT NULL ORDER BY id DESC LIMIT ?", most)
 
     def steps(self, run: int) -> Rows:
         return self._select("SELECT * FROM steps WHERE run = ? ORDER BY rowid", run)

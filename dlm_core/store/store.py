@@ -8,6 +8,7 @@
     exports/         v0001/<name>/…: finished exports
     runs/            000007/: the opening manifest, `out` and `work` of a run that is not committed
     runs.sqlite      what happened during each run
+    reports/         run-0007.html: a page about each run
     lock, tmp/       one writer at a time, and its scratch folders
 """
 
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..api import UsageError
-from . import atomic, generations, lock, objects
+from . import atomic, generations, lock, objects, reports
 from .generations import DamagedStoreError, Generation, VersionRecord
 from .runs import Runs
 
@@ -117,6 +118,10 @@ class Store:
         if lock.is_held_elsewhere(self.root / "lock"):
             return None
         return newest_interrupted(self.root, self.generation())
+
+    def reports(self) -> dict[int, Path]:
+        """Run number -> the page about that run, oldest first."""
+        return reports.list_reports(self.root)
 
     @contextmanager
     def writing(self, tell: Callable[[str], None] = lambda _: None) -> Iterator[Writer]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..api import DlmError, RunFailedError, UsageError
-from . import atomic, generations, objects
+from . import atomic, generations, objects, reports
 from .cleanup import collect
 from .finite import first_nonfinite
 from .generations import ExportRecord, VersionRecord
@@ -171,6 +171,14 @@ class Run:
     def record(self, table: str, **values: Any) -> None:
         """Add to the runs database: `step`, `eval` or `export` with its values, or `exam` with `rows`."""
         getattr(self._store.runs, table)(run=self.id, **values)
+
+    def describe(self, **values: Any) -> None:
+        """Note in the runs database what is known of this run as a whole, in place of what was noted before."""
+        self._store.runs.describe(self.id, **values)
+
+    def write_report(self, page: str) -> Path:
+        """Keep the page about this run.  Raises StoreError; nothing depends on the page."""
+        return reports.write_report(self._root, self.id, page)
 
     def _clear(self, *folders: Path) -> None:
         # Nothing needs these files any more; what cannot be removed now is swept by the next writer.

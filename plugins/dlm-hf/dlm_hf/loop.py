@@ -12,7 +12,7 @@ import torch
 
 from dlm_core.api import InterruptedRunError
 
-from . import best, checkpoints, failures, lora, optim
+from . import best, checkpoints, failures, gauge, lora, optim
 from .batches import collate, epoch_steps, in_order, largest, longest_first, positions
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def fit(job: TrainJob, task: Task) -> Mapping[str, float]:
     optimizer = optim.make_optimizer(job.settings.optimizer, parameters, task.learning_rate)
     progress = _resume(job, task, optimizer) if job.resume else Progress()
     _tell_start(job, task, steps)
+    gauge.forget(task.model.device)
     task.model.train()
     _rehearse(task, lengths, epochs)
     saved = time.monotonic()
@@ -186,7 +187,7 @@ def _finish(job: TrainJob, task: Task, progress: Progress, steps: int) -> dict[s
         kept = progress.history[chosen.epoch - 1]
         lora.restore(task.model, chosen.tensors)
     task.model.eval()
-    metrics = {**kept, "steps": steps, "seconds": progress.seconds}
+    metrics = {**kept, "steps": steps, "seconds": progress.seconds, **gauge.peak(task.model.device)}
     job.control.emit("phase_end", phase=job.phase, adapter=task.name, **metrics)
     return metrics
 

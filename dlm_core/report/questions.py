@@ -1,0 +1,85 @@
+"""The exam as tables: what was asked, what should have come, what came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..exam import Answer, Exam
+from .markup import cut, own_direction, table, text
+
+#: Side -> heading and what it means.
+SIDES = {
+    "trained": ("Trained questions", "their answers were learned"),
+    "exam": ("!exam questions", "never trained, only asked"),
+    "validation": ("Held-out questions", "set aside to measure, not trained"),
+}
+
+#: Longer texts and tables end here.
+LONGEST_TEXT = 600
+LONGEST_TABLE = 500
+
+
+def exam_part(exam: Exam | None) -> str:
+    """Every side's score and questions, then the loss on text that is not in the document."""
+    if exam is None:
+        return '<p class="note">The run ended before its questions were asked.</p>'
+    found = "".join(_side(exam, side) for side in SIDES)
+    if not found:
+        found = '<p class="note">The document asks no questions; its sections were measured by their loss.</p>'
+    return found + _neutral(exam)
+
+
+def _side(exam: Exam, side: str) -> str:
+    answers = [answer for answer in exam.answers if answer.side == side]
+    if not answers:
+        return ""
+    name, meaning = SIDES[side]
+    exact = sum(answer.exact for answer in answers)
+    named = len({answer.adapter for answer in exam.answers}) > 1
+    missed = [answer for answer in answers if not answer.exact]
+    right = [answer for answer in answers if answer.exact]
+    opened = _table(missed, named) if missed else ""
+    folded = (
+        f"<details{'' if missed else ' open'}><summary>{len(right)} answered exactly</summary>{_table(right, named)}"
+        "</details>"
+        if right
+        else ""
+    )
+    head = f'<h3>{text(name)}: {exact} of {len(answers)} exact <span class="note">{text(meaning)}</span></h3>'
+    return head + opened + folded
+
+
+def _table(answers: Sequence[Answer], named: bool) -> str:
+    head = ["", "line", *(["adapter"] if named else []), "question", "expected", "answered"]
+    rows = [
+        [
+            _mark(answer.exact),
+            str(answer.line),
+            *([text(answer.adapter)] if named else []),
+            *(own_direction(cut(part, LONGEST_TEXT)) for part in (answer.question, answer.expected)),
+            '<span class="note">exactly that</span>'
+            if answer.exact
+            else own_direction(cut(answer.answer, LONGEST_TEXT)),
+        ]
+        for answer in answers[:LONGEST_TABLE]
+    ]
+    more = len(answers) - LONGEST_TABLE
+    return table(head, rows, "answers") + (f'<p class="note">… and {more} more.</p>' if more > 0 else "")
+
+
+def _mark(exact: bool) -> str:
+    kind, mark, word = ("well", "✓", "exact") if exact else ("not", "✗", "missed")
+    return f'<span class="badge {kind}"><span class="mark" aria-hidden="true">{mark}</span> {word}</span>'
+
+
+def neutral_change(exam: Exam) -> float:
+    """The relative change of the loss on neutral text: 0.01 is one percent worse."""
+    return exam.neutral_after / exam.neutral_before - 1 if exam.neutral_before else 0.0
+
+
+def _neutral(exam: Exam) -> str:
+    return (
+        "<h3>Text that is not in the document</h3>"
+        f"<p>Loss {exam.neutral_before:.2f} → {exam.neutral_after:.2f} nats a token ({neutral_change(exam):+.0%}): "
+        "how much the base forgot of plain English.</p>"
+    )
