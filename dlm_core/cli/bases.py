@@ -25,7 +25,7 @@ from .terminal import bytes_text, console, print_json
 def bases(plugins: Plugins, word: str | None, fetch: str | None, accept_licence: bool, as_json: bool) -> None:
     """List base models, or those with WORD in their key, family or licence."""
     if fetch:
-        return _fetch(plugins, fetch, accept_licence)
+        return _fetch(plugins, fetch, accept_licence, as_json)
     found = [
         base
         for base in plugins.base_models.values()
@@ -79,7 +79,7 @@ def _is_here(plugins: Plugins, key: str) -> bool:
     return find_engine(base, plugins).is_here(base)
 
 
-def _fetch(plugins: Plugins, key: str, accepted: bool) -> None:
+def _fetch(plugins: Plugins, key: str, accepted: bool, as_json: bool) -> None:
     from pathlib import Path
 
     from ..planning.bases import base_from_name, find_engine
@@ -91,4 +91,7 @@ def _fetch(plugins: Plugins, key: str, accepted: bool) -> None:
             raise BaseMissingError(f"the licence of {base.key} was not accepted", "add `--accept-licence`")
         accept(base.key, base.license)
     located = find_engine(base, plugins).locate(base, fetch=True)
-    print(located.folder)
+    if as_json:
+        print_json("fetched", {"base": key, "folder": located.folder, "sha256": located.sha256})
+    else:
+        print(located.folder)

@@ -10,7 +10,8 @@ import click
 from ..api import UsageError
 from ..plugins import Plugins
 from . import values
-from .terminal import console
+from .common import json_option
+from .terminal import console, print_json
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 
@@ -40,13 +41,20 @@ def template_names() -> list[str]:
 )
 @click.option("--list-templates", is_flag=True, help="List the templates.")
 @click.option("--force", is_flag=True, help="Overwrite DOCUMENT.")
+@json_option
 @click.pass_obj
 def init(
-    plugins: Plugins, document: Path | None, base: str | None, template: str, list_templates: bool, force: bool
+    plugins: Plugins,
+    document: Path | None,
+    base: str | None,
+    template: str,
+    list_templates: bool,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Write a new DOCUMENT with a fresh id and settings that suit the base model."""
     if list_templates:
-        return _list_templates()
+        return _list_templates(as_json)
     if document is None:
         raise UsageError("which document?", "dlm init notes.dlm")
     if document.exists() and not force:
@@ -62,6 +70,9 @@ def init(
     found = base_from_name(_from_document(base or _smallest_here(plugins), document), plugins, document.parent)
     body = (TEMPLATES / f"{template}.md").read_text(encoding="utf-8").partition("\n\n")[2]
     write_file(document, new_document(found.key, found.recommended, body).encode())
+    if as_json:
+        about = {"document": str(document), "base_model": found.key, "licence": found.license, "template": template}
+        return print_json("init", about)
     out = console()
     licence = f", licence {found.license}" if found.license else ""
     out.print(f"created {document} (base {found.key}{licence})", soft_wrap=True, markup=False)
@@ -85,7 +96,15 @@ def _smallest_here(plugins: Plugins) -> str:
     return min(here, key=lambda base: base.parameters).key
 
 
-def _list_templates() -> None:
-    for name in template_names():
-        title = (TEMPLATES / f"{name}.md").read_text(encoding="utf-8").split("\n", 1)[0]
-        print(f"{name:<10} {title.removeprefix('<!-- ').removesuffix(' -->')}")
+def _list_templates(as_json: bool) -> None:
+    titles = {name: _title(name) for name in template_names()}
+    if as_json:
+        return print_json("templates", {"templates": titles})
+    for name, title in titles.items():
+        print(f"{name:<10} {title}")
+    return None
+
+
+def _title(name: str) -> str:
+    first = (TEMPLATES / f"{name}.md").read_text(encoding="utf-8").split("\n", 1)[0]
+    return first.removeprefix("<!-- ").removesuffix(" -->")
