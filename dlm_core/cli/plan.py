@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from ..api import Control
 from ..plugins import Plugins
 from .common import document_argument, json_option
 from .terminal import bytes_text, console, print_json, seconds_text
+
+#: The code of a warning about a file that was skipped.
+SKIPPED_FILE = "DLM0504"
 
 
 @click.command()
@@ -43,11 +47,45 @@ def plan_json(ready: Any) -> dict[str, Any]:
     """The plan as JSON values."""
     from dataclasses import asdict
 
+    from ..planning.plan import section_sizes
+
     found = asdict(ready.plan)
     found["problems"] = [asdict(problem) for problem in ready.plan.problems]
     found["base"] = ready.base.model.key
     found["steps"] = ready.plan.steps
+    found["rows"] = {"train": len(ready.train), "validation": len(ready.validation), "only_asked": len(ready.exam_only)}
+    found["seconds_reason"] = found["details"].pop("seconds_reason", None)
+    found["sections"] = section_sizes(ready.work)
+    found["sources"] = asdict(sources_of(ready))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Files of `training.sources`: how many are trained on, and how many were skipped for each reason."""
+
+    taken: int
+    skipped: dict[str, int]
+
+    def text(self) -> str:
+        why = ", ".join(f"{count} {reason}" for reason, count in self.skipped.items())
+        return f"{self.taken:,} files taken, {sum(self.skipped.values()):,} skipped{f': {why}' if why else ''}"
+
+
+def sources_of(ready: Any) -> Sources:
+    """What came of the files that the document's sources name."""
+    from collections import Counter
+
+    skipped = Counter(
+        problem.message.rpartition(": ")[2] for problem in ready.doc.warnings if problem.code == SKIPPED_FILE
+    )
+    return Sources(len({row.source for row in ready.rows if row.source}), dict(skipped.most_common()))
+
+
+def _time(plan: Any) -> str:
+    reason = plan.details.get("seconds_reason")
+    tail = f" ({reason})" if reason else ""
+    return f"{seconds_text(plan.seconds)} on {plan.hardware.cores} × {plan.hardware.name}{tail}"
 
 
 def _print_plan(ready: Any, version: int | None, changes: list[str] | None) -> None:
@@ -61,6 +99,9 @@ def _print_plan(ready: Any, version: int | None, changes: list[str] | None) -> N
     table.add_row(
         "", f"{len(ready.train)} to train, {len(ready.validation)} to validate, {len(ready.exam_only)} only asked"
     )
+    sources = sources_of(ready)
+    if sources.taken or sources.skipped:
+        table.add_row("sources", sources.text())
     shape = ready.base.shape
     table.add_row(
         "base", f"{ready.base.model.key}: {shape.family}, {shape.parameters:,} parameters, {ready.base.folder}"
@@ -85,7 +126,7 @@ def _print_plan(ready: Any, version: int | None, changes: list[str] | None) -> N
     table.add_row(
         "memory", f"{bytes_text(sum(plan.memory.values()))} of {bytes_text(plan.hardware.free_memory)} free: {parts}"
     )
-    table.add_row("time", f"about {seconds_text(plan.seconds)} on {plan.hardware.cores} × {plan.hardware.name}")
+    table.add_row("time", f"about {_time(plan)}")
     if changes is None:
         table.add_row("changes", "never trained")
     else:

@@ -102,6 +102,10 @@ class PlainReporter(Reporter):
     def on_commit(self, data: Any) -> None:
         self.say(f"kept       version {data['version']}")
 
+    def on_report(self, data: Any) -> None:
+        if data["state"] != "committed":  # the summary of a whole run names it
+            self.say(f"report     {data['path']}")
+
     def on_export_start(self, data: Any) -> None:
         self.say(f"exporting  {data['exporter']}")
 

@@ -8,17 +8,32 @@ from typing import Any
 
 import click
 
+from ..api import UsageError
 from ..plugins import Plugins
-from .common import document_argument, json_option
+from .common import document_argument, json_option, version_option
 from .terminal import console, print_json
 
 
 @click.command()
 @document_argument
 @click.option("--verify", is_flag=True, help="Hold every file in the store against its hash instead.")
+@click.option("--learned", is_flag=True, help="How well each section was learned, and the questions that were missed.")
+@version_option
+@click.option("--report", is_flag=True, help="Where the page about the last run lies.")
+@click.option("--run", "run_number", type=int, metavar="N", help="With --report: a run other than the last.")
 @json_option
 @click.pass_obj
-def show(plugins: Plugins, /, document: Path, verify: bool, as_json: bool) -> None:
+def show(
+    plugins: Plugins,
+    /,
+    document: Path,
+    verify: bool,
+    learned: bool,
+    number: int | None,
+    report: bool,
+    run_number: int | None,
+    as_json: bool,
+) -> None:
     """Sections of DOCUMENT with how well each was learned, its versions, and its last runs."""
     from collections import Counter
 
@@ -27,6 +42,12 @@ def show(plugins: Plugins, /, document: Path, verify: bool, as_json: bool) -> No
 
     if verify:
         return _verify(plugins, document, as_json)
+    if report or run_number is not None:
+        return _report(plugins, document, run_number, as_json)
+    if learned or number is not None:
+        from .learned import show_learned
+
+        return show_learned(plugins, document, number, as_json)
     doc = read_document(document, plugins)
     rows = Counter(row.section_id for row in collect_rows(doc, doc.sections, plugins)[0])
     store = open_store(doc.id)
@@ -67,6 +88,24 @@ def _verify(plugins: Plugins, document: Path, as_json: bool) -> None:
         print("\n".join(problems) or f"everything in {store.root} is as it was written")
     if problems:
         sys.exit(1)
+
+
+def _report(plugins: Plugins, document: Path, run: int | None, as_json: bool) -> None:
+    """Print the path of the page about a run.  Raises UsageError when there is none."""
+    from ..document import read_document
+    from ..store import open_store
+
+    reports = open_store(read_document(document, plugins).id).reports()
+    if not reports:
+        raise UsageError("no run has left a report yet", f"`dlm run {document}` writes one")
+    run = max(reports) if run is None else run
+    if run not in reports:
+        known = ", ".join(str(number) for number in list(reports)[-20:])
+        raise UsageError(f"there is no report of run {run}", f"There are reports of these runs: {known}.")
+    if as_json:
+        print_json("report", {"document": str(document), "run": run, "path": reports[run]})
+    else:
+        print(reports[run])
 
 
 def _version_json(version: Any, current: Any) -> dict[str, Any]:

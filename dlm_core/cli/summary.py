@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -14,10 +14,11 @@ from .terminal import bytes_text, console, seconds_text
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..exam import Exam
+    from ..exam import Answer, Exam
     from ..exam.result import Side, Verdict
     from ..exporting import Exported
     from ..pipeline import Outcome
+    from ..planning.reality import Compared, Reality
 
 SIDES: dict[Side, str] = {
     "trained": "trained questions answered exactly",
@@ -39,6 +40,8 @@ def print_summary(outcome: Outcome, exported: Sequence[Exported], there: Sequenc
     name = shlex.quote(str(path))
     if outcome.exam:
         print_exam(outcome.exam)
+    if outcome.reality:
+        print_reality(outcome.reality)
     took = f" in {seconds_text(seconds)}" if outcome.trained else ", already trained"
     out.print(f"\n[bold]version {outcome.version.number}[/] of {escape(path.name)}{took}")
     out.print(f"  adapter  {outcome.version.adapter}", soft_wrap=True, markup=False)
@@ -48,11 +51,40 @@ def print_summary(outcome: Outcome, exported: Sequence[Exported], there: Sequenc
             out.print(f"           {about}", style="dim", soft_wrap=True, markup=False)
     for folder in there:
         out.print(f"  {folder.name:<8} {folder}", soft_wrap=True, markup=False)
+    if outcome.report:
+        out.print(f"  report   {outcome.report}", soft_wrap=True, markup=False)
     question = next((row for row in outcome.ready.train if row.question), None)
     example = question.question[-1].text.split("\n")[0] if question and question.question else "Hello"
     out.print("\nwhat next", style="bold")
     out.print(f"  dlm prompt {name} {shlex.quote(example)}", soft_wrap=True, markup=False)
     out.print(f"  edit {path.name} and `dlm run {name}` again", soft_wrap=True, markup=False)
+
+
+def print_reality(reality: Reality) -> None:
+    """What was planned beside what was done."""
+    out = console()
+    out.print("\nplan and reality", style="bold")
+    for name, line in reality_lines(reality):
+        out.print(f"  {name:<8} {line}", soft_wrap=True, markup=False)
+
+
+def reality_lines(reality: Reality) -> list[tuple[str, str]]:
+    """Rows, steps, memory and time, each as a name and `planned, real`."""
+    memory, seconds = reality.memory, reality.seconds
+    return [
+        ("rows", f"{_counts(reality.rows, 'trained')}; tokens {_counts(reality.tokens, 'trained')}"),
+        ("steps", _counts(reality.steps, "done")),
+        ("memory", f"{bytes_text(memory.planned)} planned, {_known(memory.real, bytes_text)} peak"),
+        ("time", f"{seconds_text(seconds.planned)} planned, {_known(seconds.real, seconds_text)} taken"),
+    ]
+
+
+def _counts(item: Compared, verb: str) -> str:
+    return f"{item.planned:,.0f} planned, {_known(item.real, '{:,.0f}'.format)} {verb}"
+
+
+def _known(value: float | None, show: Callable[[float], str]) -> str:
+    return "unknown" if value is None else show(value)
 
 
 def print_exam(exam: Exam, every: bool = False) -> None:
@@ -71,8 +103,13 @@ def print_exam(exam: Exam, every: bool = False) -> None:
         f"  loss on text that is not in it       {exam.neutral_before:.2f} → {exam.neutral_after:.2f} ({change:+.0%})"
     )
     _print_sections(exam, every)
-    missed = [answer for answer in exam.answers if not answer.exact and answer.side == "trained"]
-    for answer in missed[:5]:
+    print_missed([answer for answer in exam.answers if not answer.exact and answer.side == "trained"][:5])
+
+
+def print_missed(answers: Sequence[Answer]) -> None:
+    """Questions that were not answered exactly, with what was expected and what came."""
+    out = console()
+    for answer in answers:
         out.print(f"  [red]✗[/] line {answer.line}: {escape(_cut(answer.question))}", soft_wrap=True)
         out.print(f"      expected {_cut(answer.expected)}", soft_wrap=True, markup=False)
         out.print(f"      answered {_cut(answer.answer)}", soft_wrap=True, markup=False)

@@ -62,13 +62,13 @@ def stretches(document: str, sections: Sequence[Section]) -> Iterator[Stretch]:
 def _stretch(stretch: Stretch, sides: Mapping[str, str], by_section: Mapping[str, list[SectionResult]]) -> str:
     section = stretch.section
     if section is None:
-        return f'<article class="front"><header>settings</header>{_text(stretch)}</article>' if stretch.text else ""
+        return f'<details class="front"><summary>frontmatter</summary>{_text(stretch)}</details>'
     results = by_section.get(section.id, [])
     kind = kind_of(results, sides.get(section.id, ""))
-    tag = f"::{section.type}{'#' + section.adapter if section.adapter else ''}::"
+    tag = "" if stretch.text.startswith("::") else f" ::{section.type}::"
     return (
         f'<article class="{kind}" id="line-{stretch.line}">'
-        f'<header><span class="where">line {stretch.line} {text(tag)}</span>{_numbers(results)}{badge(kind)}</header>'
+        f'<header><span class="where">line {stretch.line}{text(tag)}</span>{_numbers(results)}{badge(kind)}</header>'
         f"{_text(stretch)}</article>"
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from .curves import curve_figures
+from .curves import curve_figures, number_text
 from .document import document_part
 from .facts import machine_part, plan_part, settings_part, warnings_part
 from .markup import own_direction, section, text
@@ -96,7 +96,7 @@ def _glance(record: RunRecord) -> str:
     if record.exam:
         counts = Counter(result.verdict for result in record.exam.sections if result.trained)
         rest = [f"{counts[kind]} {word}" for kind, word in (("partly", "partly"), ("not", "not"), ("worse", "worse"))]
-        others = ", ".join(item for item in rest if not item.startswith("0 ")) or "none less than that"
+        others = ", ".join(item for item in rest if not item.startswith("0 ")) or "all of them"
         cards.append(("sections learned well", f"{counts['well']} of {counts.total()}", others))
         for side, name in (("trained", "trained questions exact"), ("exam", "!exam questions exact")):
             exact, asked = record.exam.score("trained" if side == "trained" else "exam")
@@ -119,7 +119,7 @@ def _loss_cards(record: RunRecord) -> list[tuple[str, str, str]]:
         losses = [curve.points[step].loss for step in sorted(curve.points)]
         known = [loss for loss in losses if loss is not None]
         if known:
-            found.append((f"loss, {curve.title}", f"{known[0]:.2f} → {known[-1]:.2f}", f"{len(losses):,} steps"))
+            found.append((f"loss, {curve.title}", f"{number_text(known[0])} → {number_text(known[-1])}", f"{len(losses):,} steps"))
     return found[:4]
 
 
