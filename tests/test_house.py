@@ -47,6 +47,34 @@ def test_a_plugin_imports_no_other_plugin_s_insides(folder):
         assert not imports(path) & others, path
 
 
+#: What a plugin may import from core: the interfaces, and helpers that docs/reference/hooks.md lists.
+PUBLIC = {"dlm_core.hookimpl", "dlm_core.api", "dlm_core.files", "dlm_core.clock", "dlm_core.testing"}
+
+
+def imports_of_core(path: Path) -> set[str]:
+    """Dotted names of the modules of core that a file imports, or takes names from."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            within = {f"dlm_core.{alias.name}" for alias in node.names}
+            found |= within if node.module == "dlm_core" else {node.module}
+    return {name for name in found if name.startswith("dlm_core")}
+
+
+@pytest.mark.parametrize("folder", PLUGINS, ids=lambda path: path.name)
+def test_a_plugin_imports_of_core_what_is_public(folder):
+    for path in (folder / folder.name.replace("-", "_")).rglob("*.py"):
+        inner = {name for name in imports_of_core(path) if ".".join(name.split(".")[:2]) not in PUBLIC}
+        assert not inner, path
+
+
+def test_what_is_public_is_on_the_page_for_authors():
+    page = (ROOT / "docs" / "reference" / "hooks.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in page for name in PUBLIC)
+
+
 @pytest.mark.parametrize("path", [ROOT, *PLUGINS], ids=lambda path: path.name)
 def test_every_dependency_has_a_tested_version_inside_its_bounds(path):
     lines = (ROOT / "constraints.txt").read_text().splitlines()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ from typing import Any
 import gguf
 
 from dlm_core.api import Artifact, ExportFailedError, ExportJob, UsageError
+from dlm_core.files import write_file
 
 from . import families, parity, peer, tokenizer
 from .adapter import EMBEDDING, HEAD, Adapter, read_adapter
@@ -22,7 +22,7 @@ from .modelfile import modelfile
 from .quants import QUANTS, Quant, tensor_type
 from .sources import Constant, Source, merged_sources
 from .weights import read_folder, with_mean_rows
-from .write import Target, sync_folder, tensor_bytes, write_all
+from .write import Target, tensor_bytes, write_all
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,13 +175,7 @@ def check_space(folder: Path, sizes: Sequence[int]) -> None:
 
 def write_durably(path: Path, text: str) -> str:
     """Write a small file whole or not at all; its SHA-256."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
-    sync_folder(path.parent)
+    write_file(path, text.encode())
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -13,8 +13,8 @@ import gguf
 from gguf import TokenType
 
 from dlm_core.api import ExportFailedError
+from dlm_core.clock import without_clock
 
-from .clock import without_clock
 from .families import Shape
 from .pretokenizer import add_space_prefix, identify
 

@@ -15,6 +15,8 @@ import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from dlm_core import files
+
 from . import ggml
 from .quants import bits_per_weight
 from .sources import Constant, Source
@@ -108,8 +110,7 @@ class Target:
 
     def finish(self) -> None:
         """Give the file its name, durably."""
-        self.part.replace(self.path)
-        sync_folder(self.path.parent)
+        files.rename(self.part, self.path)
 
 
 def write_all(
@@ -168,13 +169,3 @@ def _is_copy(source: Source, kind: GGMLQuantizationType) -> bool:
 
 def tensor_bytes(kind: GGMLQuantizationType, shape: tuple[int, ...]) -> int:
     return prod(shape[:-1]) * ggml.row_bytes(kind, shape[-1])
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` durable, where the system knows how."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

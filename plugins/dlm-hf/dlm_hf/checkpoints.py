@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dlm_core import files
 from dlm_core.api import RunFailedError
 
 if TYPE_CHECKING:
@@ -82,12 +83,11 @@ def whole_folder(target: Path) -> Iterator[Path]:
     try:
         draft.mkdir()
         yield draft
-        for path in [*(one for one in draft.rglob("*")), draft]:
-            _sync(path)
+        files.sync_tree(draft)
         if target.exists():
             shutil.rmtree(target)
         draft.rename(target)
-        _sync(target.parent)
+        files.sync(target.parent)
     except (OSError, SafetensorError) as error:
         raise _unwritten(target, error) from error
     finally:
@@ -108,11 +108,3 @@ def _unwritten(target: Path, error: Exception) -> RunFailedError:
         f"{target} could not be written: {error}",
         "make room on that disk, then run the same command again with --resume: the last whole checkpoint is kept",
     )
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

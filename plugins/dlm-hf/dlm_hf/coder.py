@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dlm_core.api import BaseMissingError, Message, RunFailedError
+from dlm_core.clock import without_clock
 
 from . import template
 
@@ -169,7 +170,7 @@ def _add_missing_tokens(tokenizer: Tokenizer, settings: Mapping[str, Any]) -> No
 def _chat_template(folder: Path, settings: Mapping[str, Any], tokenizer: Tokenizer) -> str:
     """The base's template with its date fixed; ChatML when there is none but its tokens exist; else ""."""
     if found := template.read(folder, settings):
-        return template.without_clock(found)
+        return without_clock(found)
     if all(tokenizer.token_to_id(name) is not None for name in ("<|im_start|>", "<|im_end|>")):
         return template.CHATML
     return ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,9 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from dlm_core import files
 from dlm_core.api import Artifact, ExportFailedError, ExportJob, LocatedBase, Precision, Row
+from dlm_core.clock import without_clock
 
 from . import template
 from .merge import Delta, read_delta
@@ -67,9 +68,8 @@ def write_shard(source: Path, delta: Delta, target: Path) -> None:
         after.write(_header(source, tensors, delta))
         for info in tensors:
             _write_tensor(before, after, info, delta)
-        after.flush()
-        os.fsync(after.fileno())
-    part.replace(target)
+    files.sync(part)
+    files.rename(part, target)
 
 
 def _header(source: Path, tensors: Sequence[TensorInfo], delta: Delta) -> bytes:
@@ -136,7 +136,7 @@ def _adapt_rest(out: Path, delta: Delta) -> list[Path]:
     settings = out / "tokenizer_config.json"
     source = template.read(out, json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {})
     file = out / "chat_template.jinja"
-    if source is None or (fixed := template.without_clock(source)) == source:
+    if source is None or (fixed := without_clock(source)) == source:
         return []
     is_new = not file.is_file()
     file.write_text(fixed, encoding="utf-8")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from dlm_core.api import RunFailedError
+from dlm_core.clock import TODAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,12 +29,6 @@ CHATML = (
 )
 """What a base without a template of its own gets when its tokenizer knows ChatML's tokens."""
 
-TODAY = datetime(2025, 1, 1)
-"""The date that a template which insists on one is given, in training, in prompts and in exports."""
-
-_CLOCK_TEST = re.compile(r"\bstrftime_now\s+is\s+(not\s+)?defined\b")
-_CLOCK_CALL = re.compile(r"""\bstrftime_now\s*\(\s*(["'])((?:(?!\1)[^\\])*)\1\s*\)""")
-
 # Unicode noncharacters: never part of a valid text, so they can stand for the two ends of a generation block.
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 _MARKS = re.compile(f"[{_OPEN}{_CLOSE}]")
@@ -50,16 +44,6 @@ def read(folder: Path, settings: Mapping[str, Any]) -> str | None:
     if isinstance(found, list):
         return next((one["template"] for one in found if one["name"] == "default"), None)
     return found or None
-
-
-def without_clock(source: str) -> str:
-    """The template with what it asks of `strftime_now` answered once and for all.
-
-    One that looks whether there is a clock finds none and uses the date its authors wrote into it; one that simply
-    asks is given `TODAY`.  Other programs that run the result write the same date.
-    """
-    source = _CLOCK_TEST.sub(lambda found: "true" if found[1] else "false", source)
-    return _CLOCK_CALL.sub(lambda found: f"{found[1]}{TODAY.strftime(found[2])}{found[1]}", source)
 
 
 def render(source: str, messages: Sequence[Mapping[str, str]], variables: Mapping[str, Any], answer_next: bool) -> str:

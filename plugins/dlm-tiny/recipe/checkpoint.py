@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from dlm_core import files
 
 
 def save(folder: Path, tensors: dict[str, dict[str, Tensor]], facts: dict[str, Any]) -> None:
@@ -21,11 +22,9 @@ def save(folder: Path, tensors: dict[str, dict[str, Tensor]], facts: dict[str, A
         cpu = {key: tensor.detach().cpu().contiguous() for key, tensor in group.items()}
         save_file(cpu, scratch / f"{name}.safetensors", metadata={"format": "pt"})
     (scratch / "facts.json").write_text(json.dumps(facts, indent=1) + "\n")
-    for path in [*scratch.iterdir(), scratch]:
-        _sync(path)
+    files.sync_tree(scratch)
     shutil.rmtree(folder, ignore_errors=True)
-    scratch.rename(folder)
-    _sync(folder.parent)
+    files.rename(scratch, folder)
 
 
 def load(folder: Path, *names: str) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
@@ -45,11 +44,3 @@ def prune(work: Path, keep: int = 2) -> None:
     found = [path for path in work.glob("step-*") if not path.name.endswith(".part")]
     for path in sorted(found, key=lambda path: int(path.name.split("-")[1]))[:-keep]:
         shutil.rmtree(path)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -7,12 +7,13 @@ Reads `model.safetensors` (any float type) from the run, checks every name, size
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+
+from dlm_core import files
 
 from .network import Shape, initial_weights
 
@@ -33,9 +34,8 @@ def export(final: Path, model: Path) -> int:
     ordered = {name: weights[name].to(torch.bfloat16).contiguous() for name in sorted(weights)}
     save_file(ordered, scratch, metadata={"format": "pt"})
     scratch.chmod(0o644)
-    with scratch.open("rb") as handle:
-        os.fsync(handle.fileno())
-    scratch.replace(target)
+    files.sync(scratch)
+    files.rename(scratch, target)
     return target.stat().st_size
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from dlm_core.api import BaseMissingError
+from dlm_core.files import default_home, write_file
 
 from ..shape import weight_files
 
@@ -62,11 +61,6 @@ def folder_sha256(folder: Path) -> str:
     return total.hexdigest()
 
 
-def dlm_home() -> Path:
-    """`$DLM_HOME`, or `~/.dlm`."""
-    return Path(os.environ.get("DLM_HOME") or Path.home() / ".dlm")
-
-
 class _HashCache:
     """Hashes of large files, remembered by path, size and modification time in one small JSON file.
 
@@ -77,7 +71,7 @@ class _HashCache:
     SMALL = 64 * 2**20  # bytes; hashing less takes under a tenth of a second
 
     def __init__(self) -> None:
-        self.path = dlm_home() / "cache" / "weight-hashes.json"
+        self.path = default_home() / "cache" / "weight-hashes.json"
         self.known: dict[str, Any] = {}
         self.changed = False
 
@@ -106,9 +100,7 @@ class _HashCache:
 
     def _write(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=self.path.parent, delete=False) as file:
-            json.dump(self.known, file)
-        Path(file.name).replace(self.path)
+        write_file(self.path, json.dumps(self.known).encode())
 
 
 def _sha256(file: Path) -> str:
