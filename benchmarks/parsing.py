@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from dlm_core.document.frontmatter import read_frontmatter
 from dlm_core.document.sections import read_sections
-from dlm_core.document.text import divide
+from dlm_core.document.text import Parts, divide
 from dlm_core.plugins import Plugins
 
 # 44 lines that the peer accepts as well.
@@ -80,22 +80,42 @@ Ilse Korn built the tower on the black rock of Varn.
 CODE = "```python\nfor step in range(90):\n    climb(step)\n```\n"
 
 PEER = """
-import json, sys, time
+import sys, time
 from pathlib import Path
 from dlm.doc import parser
-front, body, runs = Path(sys.argv[1]).read_text(), Path(sys.argv[2]).read_text(), int(sys.argv[3])
-def timed(call, times):
-    start = time.process_time()
-    for _ in range(times):
-        call()
-    return (time.process_time() - start) / times
+front = Path(sys.argv[1]).read_text()
+body = ""
 def parse_body():
     for section in parser._tokenize_body(body, body_start_line=5, path=None):
         section.section_id
-call, times = (parse_body, 1) if sys.argv[4] == "body" else (lambda: parser._validate_frontmatter(front, path=None), 20)
-call()
-print(json.dumps([timed(call, times) for _ in range(runs)]))
+for line in sys.stdin:
+    what, times, file = line.split()
+    if what == "body":
+        body = Path(file).read_text()
+    start = time.process_time()
+    for _ in range(int(times)):
+        parse_body() if what == "body" else parser._validate_frontmatter(front, path=None)
+    print((time.process_time() - start) / int(times), flush=True)
 """
+
+
+class Peer:
+    """The other parser in a process of its own, asked for one measurement at a time."""
+
+    def __init__(self, python: str, folder: Path) -> None:
+        front = folder / "front"
+        front.write_text(FRONTMATTER)
+        self.body = folder / "body"
+        self.process = subprocess.Popen(
+            [python, "-c", PEER, str(front)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def seconds(self, what: str, times: int = 1) -> float:
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(f"{what} {times} {self.body}\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
 
 
 def body(size: int, section: int) -> str:
@@ -120,67 +140,61 @@ def timed(call: Callable[[], object], times: int) -> float:
     return (time.process_time() - start) / times
 
 
-def in_turn(calls: dict[str, Callable[[], object]], runs: int, times: int = 1) -> dict[str, list[float]]:
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
+def in_turn(measures: dict[str, Callable[[], float]], runs: int) -> dict[str, list[float]]:
+    """The seconds of each measure in every run, one after the other so that a busy machine slows all alike."""
+    seconds: dict[str, list[float]] = {name: [] for name in measures}
     for turn in range(runs + 1):
-        for name, call in calls.items():
-            took = timed(call, times)
+        for name, measure in measures.items():
+            took = measure()
             if turn:  # the first round warms up
                 seconds[name].append(took)
     return seconds
 
 
-def peer_seconds(python: str, text: str, what: str, runs: int) -> list[float]:
-    with tempfile.TemporaryDirectory() as folder:
-        front, whole = Path(folder) / "front", Path(folder) / "body"
-        front.write_text(FRONTMATTER)
-        whole.write_text(text)
-        command = [python, "-c", PEER, str(front), str(whole), str(runs), what]
-        return list(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+def report(seconds: dict[str, list[float]], show: Callable[[float], str]) -> None:
+    """A line for each measure; the first is ours, and the ratio is the median of those of each run."""
+    ours = next(iter(seconds.values()))
+    for name, took in seconds.items():
+        ratio = statistics.median(theirs / mine for theirs, mine in zip(took, ours, strict=True))
+        print(f"  {name:<26} {show(statistics.median(took)):>12}   ours takes 1/{ratio:.2f} of it")
 
 
-def measure_frontmatter(plugins: Plugins, peer: str | None, runs: int) -> None:
+def measure_frontmatter(plugins: Plugins, peer: Peer | None, runs: int) -> None:
     def ours() -> None:
         found = read_frontmatter(FRONTMATTER, 2, "yaml", plugins)
         assert not found.problems, found.problems
 
-    seconds = in_turn({"ours, with positions": ours}, runs, 20)
+    measures = {"ours, with positions": lambda: timed(ours, 20)}
     if peer:
-        seconds["peer, without"] = peer_seconds(peer, "", "front", runs)
+        measures["peer, without positions"] = lambda: peer.seconds("front", 20)
     print(f"frontmatter of {FRONTMATTER.count(chr(10))} lines, read and validated")
-    ours_median = statistics.median(seconds["ours, with positions"])
-    for name, took in seconds.items():
-        median = statistics.median(took)
-        print(f"  {name:<28} {median * 1e3:8.3f} ms   ours is {median / ours_median:5.2f}× as fast")
+    report(in_turn(measures, runs), lambda seconds: f"{seconds * 1e3:.3f} ms")
 
 
-def measure_body(plugins: Plugins, peer: str | None, runs: int, section: int) -> None:
+def measure_body(plugins: Plugins, peer: Peer | None, runs: int, section: int) -> None:
     text = body(10_000_000, section)
     data = text.encode()
-    count, lines = text.count("\n::"), text.count("\n")
-    path = Path("a.dlm")
     whole = f"---\ndlm_id: x\n---\n{text}"
     parts = divide(whole)
+    assert isinstance(parts, Parts)
     calls: dict[str, Callable[[], object]] = {
-        "ours, with ids and lines": lambda: read_sections(whole, parts.body, parts.body_line, path, plugins),
+        "ours, with ids and lines": lambda: read_sections(whole, parts.body, parts.body_line, Path("a.dlm"), plugins),
         "sha256 of the bytes": lambda: hashlib.sha256(data).digest(),
         "str.split by lines": lambda: text.split("\n"),
         "str.count of line ends": lambda: text.count("\n"),
         'str.find of "\\n::"': lambda: find_all(text),
     }
-    found, problems = calls["ours, with ids and lines"]()  # type: ignore[misc]
-    assert len(found) == count + 1
+    found, problems = read_sections(whole, parts.body, parts.body_line, Path("a.dlm"), plugins)
+    assert len(found) == text.count("\n::") + 1
     assert not problems
-    seconds = in_turn(calls, runs)
+    measures = {name: partial(timed, call, 1) for name, call in calls.items()}
     if peer:
-        seconds["peer, with ids and lines"] = peer_seconds(peer, text, "body", max(3, runs // 3))
-    print(
-        f"body of {len(data) / 1e6:.1f} MB in {count + 1:,} sections of {len(data) / (count + 1):,.0f} bytes, {lines:,} lines"
-    )
-    ours_median = statistics.median(seconds["ours, with ids and lines"])
-    for name, took in seconds.items():
-        median = statistics.median(took)
-        print(f"  {name:<28} {len(data) / 1e6 / median:8.0f} MB/s ours is {median / ours_median:5.2f}× as fast")
+        peer.body.write_text(text)
+        measures["peer, with ids and lines"] = lambda: peer.seconds("body")
+    size, lines = len(data) / len(found), text.count("\n")
+    print(f"body of {len(data) / 1e6:.1f} MB in {len(found):,} sections of {size:,.0f} bytes, {lines:,} lines")
+    del found
+    report(in_turn(measures, runs), lambda seconds: f"{len(data) / 1e6 / seconds:.0f} MB/s")
 
 
 def find_all(text: str) -> int:
@@ -198,9 +212,13 @@ def main() -> None:
     options = parser.parse_args()
     print(f"Python {sys.version.split()[0]}")
     plugins = Plugins.load()
-    measure_frontmatter(plugins, options.peer, options.runs)
-    for section in options.sections:
-        measure_body(plugins, options.peer, options.runs, section)
+    with tempfile.TemporaryDirectory() as folder:
+        peer = Peer(options.peer, Path(folder)) if options.peer else None
+        measure_frontmatter(plugins, peer, options.runs)
+        for section in options.sections:
+            measure_body(plugins, peer, options.runs, section)
+        if peer:
+            peer.process.communicate()
 
 
 if __name__ == "__main__":

@@ -49,7 +49,8 @@ def read_frontmatter(text: str, first_line: int, syntax: Literal["yaml", "toml"]
 
 def _validated(tree: Tree, plugins: Plugins) -> Frontmatter:
     blocks = find_blocks(plugins)
-    model, config = blocks.model.model_construct(), {}
+    model: Any = None
+    config: Mapping[str, Any] = {}
     if upgrade(tree):
         tree.problems += blocks.take_clashes(tree)
         try:
@@ -61,6 +62,7 @@ def _validated(tree: Tree, plugins: Plugins) -> Frontmatter:
     good = not any(problem.severity == "error" for problem in tree.problems)
     adapters = tuple(config["training"]["adapters"] or ()) if config else None
     views = blocks.own_views(model) if config else {}
+    model = model or blocks.model.model_construct()
     return Frontmatter(
         model, config if good else {}, _spans(tree), tuple(tree.problems), adapters, blocks.at_work, views
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from itertools import islice
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..api import Problem, Span
 
@@ -23,8 +23,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _CONTROL_OR_BREAK = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a key and its value stand; `written` is the key's old name when an upgrade moved it."""
 
     key: Span
@@ -45,11 +44,11 @@ class Tree:
         for depth in range(1, len(new)):
             if new[depth - 1] not in self._parent(new[:depth]):
                 self._parent(new[:depth])[new[depth - 1]] = {}
-                self.places[new[:depth]] = replace(self.places[old], written=dotted(old[:-1]))
+                self.places[new[:depth]] = self.places[old]._replace(written=dotted(old[:-1]))
         self._parent(new)[new[-1]] = self._parent(old).pop(old[-1])
         for loc in [loc for loc in self.places if loc[: len(old)] == old]:
             place = self.places.pop(loc)
-            self.places[(*new, *loc[len(old) :])] = replace(place, written=place.written or dotted(loc))
+            self.places[(*new, *loc[len(old) :])] = place._replace(written=place.written or dotted(loc))
 
     def _parent(self, loc: Loc) -> Any:
         """The block or list that holds the value at a location."""
@@ -96,18 +95,29 @@ def value_problems(tree: Tree) -> Iterator[Problem]:
     """Values that YAML and TOML allow and no key of a document can take."""
     todo: list[tuple[Loc, Any]] = [((), tree.data)]
     while todo:
-        loc, value = todo.pop()
-        place = tree.places.get(loc, Place(Span(1), Span(1)))
-        name = f"`{dotted(loc)}`"
+        loc, block = todo.pop()
         if len(loc) > MAX_DEPTH:
-            yield Problem(place.key, f"{name} is nested deeper than {MAX_DEPTH}", code="DLM0109")
-        elif isinstance(value, dict):
-            todo += [((*loc, key), inner) for key, inner in value.items()]
-        elif isinstance(value, list):
-            todo += [((*loc, index), inner) for index, inner in enumerate(value)]
-        elif isinstance(value, str) and (found := _CONTROL.search(value)):
-            yield Problem(place.value, f"{name} holds the control character U+{ord(found[0]):04X}", code="DLM0110")
-        elif isinstance(value, float) and not isfinite(value):
-            yield Problem(place.value, f"{name} is {value}; allowed: a finite number", code="DLM0104")
-        elif isinstance(value, datetime | date | time):
-            yield Problem(place.value, f"{name} is a date or time", "put it in quotes to make it text", code="DLM0104")
+            yield Problem(_place(tree, loc).key, f"`{dotted(loc)}` is nested deeper than {MAX_DEPTH}", code="DLM0109")
+            continue
+        for key, value in block.items() if isinstance(block, dict) else enumerate(block):
+            if isinstance(value, dict | list):
+                todo.append(((*loc, key), value))
+            elif fault := _fault(value):
+                what, hint, code = fault
+                inner = (*loc, key)
+                yield Problem(_place(tree, inner).value, f"`{dotted(inner)}` {what}", hint, code=code)
+
+
+def _fault(value: Any) -> tuple[str, str | None, str] | None:
+    """What is wrong with a single value, what to do about it, and the code."""
+    if isinstance(value, str) and (found := _CONTROL.search(value)):
+        return f"holds the control character U+{ord(found[0]):04X}", None, "DLM0110"
+    if isinstance(value, float) and not isfinite(value):
+        return f"is {value}; allowed: a finite number", None, "DLM0104"
+    if isinstance(value, datetime | date | time):
+        return "is a date or time", "put it in quotes to make it text", "DLM0104"
+    return None
+
+
+def _place(tree: Tree, loc: Loc) -> Place:
+    return tree.places.get(loc, Place(Span(1), Span(1)))

@@ -11,12 +11,24 @@ from collections.abc import Iterator
 from typing import Any
 
 import yaml
+from yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
 
 from ..api import Problem, Span
 from .tree import MAX_DEPTH, MAX_NODES, Loc, Place, Tree, dotted
 
 #: libyaml's parser where PyYAML was built with it; the pure one gives the same events, more slowly.
-LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -44,7 +56,7 @@ def read_yaml(text: str, first_line: int) -> Tree:
         return tree
     if not events:
         tree.data = {}
-    elif not isinstance(events[0], yaml.MappingStartEvent):
+    elif not isinstance(events[0], MappingStartEvent):
         span = _span(events[0], first_line)
         tree.problems.append(
             Problem(span, "the frontmatter must be `key: value` lines", "start with `dlm_id: …`", code="DLM0107")
@@ -61,6 +73,8 @@ def scalar(text: str) -> Any:
         return None
     if text in _BOOL:
         return _BOOL[text]
+    if text[0] not in "+-.0123456789":
+        return text
     if len(text) <= _MAX_DIGITS:
         if _INT.fullmatch(text):
             return int(text)
@@ -79,21 +93,22 @@ def _checked_events(text: str, first_line: int, problems: list[Problem]) -> list
     nodes = 0
     open_nodes: list[int] = []  # for each open mapping the nodes seen in it, for each open sequence -1
     try:
-        for event in yaml.parse(text, Loader=LOADER):
-            if isinstance(event, yaml.DocumentStartEvent) and event.explicit:
-                problems.append(_forbidden(event, first_line, "a second YAML document or a directive"))
-            if isinstance(event, yaml.NodeEvent):
-                is_key = bool(open_nodes) and open_nodes[-1] >= 0 and open_nodes[-1] % 2 == 0
-                problems.extend(_node_problems(event, is_key, first_line))
-                if open_nodes and open_nodes[-1] >= 0:
+        for event in iter(LOADER(text).get_event, None):
+            if isinstance(event, NodeEvent):
+                in_mapping = bool(open_nodes) and open_nodes[-1] >= 0
+                if not _is_plain(event):
+                    problems += _node_problems(event, in_mapping and open_nodes[-1] % 2 == 0, first_line)
+                if in_mapping:
                     open_nodes[-1] += 1
                 nodes += 1
                 events.append(event)
-            if isinstance(event, yaml.CollectionStartEvent):
-                open_nodes.append(0 if isinstance(event, yaml.MappingStartEvent) else -1)
-            elif isinstance(event, yaml.CollectionEndEvent):
+                if isinstance(event, CollectionStartEvent):
+                    open_nodes.append(0 if isinstance(event, MappingStartEvent) else -1)
+            elif isinstance(event, CollectionEndEvent):
                 open_nodes.pop()
                 events.append(event)
+            elif isinstance(event, DocumentStartEvent) and event.explicit:
+                problems.append(_forbidden(event, first_line, "a second YAML document or a directive"))
             if len(open_nodes) > MAX_DEPTH or nodes > MAX_NODES:
                 limit = (
                     f"deeper than {MAX_DEPTH} levels" if len(open_nodes) > MAX_DEPTH else f"over {MAX_NODES:,} nodes"
@@ -105,17 +120,22 @@ def _checked_events(text: str, first_line: int, problems: list[Problem]) -> list
     return events
 
 
+def _is_plain(event: Any) -> bool:
+    """Whether this is text that is allowed anywhere, as most nodes are."""
+    return isinstance(event, ScalarEvent) and event.anchor is event.tag is None and event.value != "<<"
+
+
 def _node_problems(event: Any, is_key: bool, first_line: int) -> Iterator[Problem]:
-    if isinstance(event, yaml.AliasEvent):
+    if isinstance(event, AliasEvent):
         yield _forbidden(event, first_line, f"the alias `*{event.anchor}`")
         return
     if event.anchor is not None:
         yield _forbidden(event, first_line, f"the anchor `&{event.anchor}`")
     if event.tag is not None:
         yield _forbidden(event, first_line, f"the tag `{event.tag}`")
-    if is_key and not isinstance(event, yaml.ScalarEvent):
+    if is_key and not isinstance(event, ScalarEvent):
         yield _forbidden(event, first_line, "a key that is not text")
-    if is_key and isinstance(event, yaml.ScalarEvent) and event.value == "<<" and not event.style:
+    if is_key and isinstance(event, ScalarEvent) and event.value == "<<" and not event.style:
         yield _forbidden(event, first_line, "the merge key `<<`")
 
 
@@ -138,18 +158,18 @@ def _syntax_problem(error: yaml.YAMLError, text: str, first_line: int) -> Proble
 
 def _build(event: Any, events: Iterator[Any], loc: Loc, tree: Tree, first_line: int) -> Any:
     """The value that starts with `event`.  Recursion is bounded: the depth has been checked."""
-    if isinstance(event, yaml.ScalarEvent):
+    if isinstance(event, ScalarEvent):
         return event.value if event.style else scalar(event.value)
-    if isinstance(event, yaml.SequenceStartEvent):
+    if isinstance(event, SequenceStartEvent):
         items: list[Any] = []
-        while not isinstance(event := next(events), yaml.SequenceEndEvent):
+        while not isinstance(event := next(events), SequenceEndEvent):
             span = _span(event, first_line)
             inner = (*loc, len(items))
             tree.places[inner] = Place(span, span)
             items.append(_build(event, events, inner, tree, first_line))
         return items
     block: dict[str, Any] = {}
-    while not isinstance(event := next(events), yaml.MappingEndEvent):
+    while not isinstance(event := next(events), MappingEndEvent):
         key, value = event.value, next(events)
         inner = (*loc, key)
         if key in block:
@@ -168,5 +188,6 @@ def _duplicate(loc: Loc, span: Span, first: Span) -> Problem:
 
 def _span(event: Any, first_line: int) -> Span:
     start, end = event.start_mark, event.end_mark
-    width = max(1, end.column - start.column) if end.line == start.line else 1
-    return Span(start.line + first_line, start.column + 1, width)
+    line, column = start.line, start.column
+    width = end.column - column if end.line == line else 1
+    return Span(first_line + line, column + 1, width or 1)
