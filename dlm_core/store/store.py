@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..api import UsageError
+from ..files import default_home
 from . import atomic, generations, lock, objects, reports
 from .generations import DamagedStoreError, Generation, VersionRecord
 from .runs import Runs
@@ -154,11 +155,6 @@ class Store:
 
     def _exports(self, state: Generation, number: int) -> dict[str, Path]:
         return {e.name: export_path(self.root, number, e.name) for e in state.exports if e.version == number}
-
-
-def default_home() -> Path:
-    """`$DLM_HOME`, or `~/.dlm`."""
-    return Path(os.environ.get("DLM_HOME") or "~/.dlm").expanduser()
 
 
 def open_store(dlm_id: str, home: Path | None = None) -> Store:
