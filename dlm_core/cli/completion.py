@@ -25,7 +25,15 @@ VARIABLE = "_DLM_COMPLETE"
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, /, shell: str) -> None:
-    """Print the script that teaches SHELL to complete dlm's words."""
+    """Print the script that teaches SHELL to complete dlm's words, with the values there are now.
+
+    To have it in every new shell, run the line for yours once:
+
+    \b
+    echo 'eval "$(dlm completion bash)"' >> ~/.bashrc
+    echo 'eval "$(dlm completion zsh)"' >> ~/.zshrc
+    dlm completion fish > ~/.config/fish/completions/dlm.fish
+    """
     root = ctx.find_root().command
     click.echo(_shells()[shell](root, {}, "dlm", VARIABLE).source(), nl=False)
 

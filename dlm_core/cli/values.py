@@ -51,8 +51,9 @@ def places(ctx: Context, _param: Parameter, word: str) -> Items:
     from ..document.fences import Piece, cut
 
     text, parts = _divided(Path(name).expanduser())
-    pieces = (piece for piece in cut(text, parts.body, parts.body_line) if isinstance(piece, Piece))
-    return _matching({f"{name}:{piece.span.line}": piece.type for piece in pieces}, word)
+    pieces = [piece for piece in cut(text, parts.body, parts.body_line) if isinstance(piece, Piece)]
+    written = [piece for piece in pieces if not piece.implicit or text[piece.start : piece.end].strip()]
+    return _matching({f"{name}:{piece.span.line}": piece.type for piece in written}, word)
 
 
 def adapters(ctx: Context, _param: Parameter, word: str) -> Items:
@@ -180,9 +181,12 @@ def _frontmatter(ctx: Context) -> Mapping[str, Any]:
     with document.open("rb") as file:
         parts = divide(file.read(_HEAD).decode("utf-8-sig", errors="replace").replace("\r\n", "\n"))
     if not isinstance(parts, Parts):
-        return {}
+        raise ValueError(f"{document} has no frontmatter")
     if parts.syntax == "toml":
         from ..document.toml_text import read_toml as read
     else:
         from ..document.yaml_text import read_yaml as read
-    return read(parts.frontmatter, 2).data or {}
+    data = read(parts.frontmatter, 2).data
+    if data is None:
+        raise ValueError(f"the frontmatter of {document} cannot be read")
+    return data
