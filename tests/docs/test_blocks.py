@@ -73,7 +73,7 @@ class Reader:
         (site / "sitecustomize.py").write_text(f"import site\nsite.addsitedir({str(packages)!r})\n", encoding="utf-8")
         pip = {"PREFIX": str(site), "NO_INDEX": "1", "NO_DEPS": "1", "NO_BUILD_ISOLATION": "0"}
         quiet = {"DISABLE_PIP_VERSION_CHECK": "1", "NO_WARN_SCRIPT_LOCATION": "0", "ROOT_USER_ACTION": "ignore"}
-        path = os.pathsep.join([str(site), str(packages)])
+        path = os.pathsep.join(filter(None, [str(site), str(packages), os.environ.get("PYTHONPATH")]))
         return {"PYTHONPATH": path, **{f"PIP_{name}": value for name, value in (pip | quiet).items()}}
 
     def run(self, block: str) -> tuple[int, str]:
