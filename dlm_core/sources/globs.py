@@ -1,52 +1,141 @@
-"""Globs of `training.sources`, relative to the source's root and with `/` between names (FORMAT §4)."""
+"""Globs of `training.sources` and `.dlm/training.yaml`, with `/` between names (FORMAT §4)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import lru_cache
+
+from .wildmatch import FOLDERS, NAME, first_fit
+
+#: More globs than one with braces may stand for.
+MOST_CHOICES = 1000
+
+_WILD = re.compile(r"[*?\[{]")
+_STARS = re.compile(r"\*\*+/?|\*")
+
+
+class Globs:
+    """Patterns made ready, as one expression: `find` says which pattern matches a file, or closes a folder."""
+
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        self.patterns = patterns
+        self.everything = "**/*" in patterns or "**" in patterns
+        self._file = _join(patterns)
+        self._folder = _join(tuple(_for_folders(pattern) for pattern in patterns))
+
+    def matches(self, path: str) -> bool:
+        """Whether a file's path matches any pattern."""
+        return self.everything or self._file(path) is not None
+
+    def find_file(self, path: str) -> str | None:
+        """The first pattern that matches a file's path."""
+        found = self._file(path)
+        return self.patterns[found.lastindex - 1] if found and found.lastindex else None
+
+    def find_folder(self, path: str) -> str | None:
+        """The first pattern that matches everything there can be below a folder."""
+        found = self._folder(f"{path}/")
+        return self.patterns[found.lastindex - 1] if found and found.lastindex else None
 
 
 @lru_cache(maxsize=256)
-def compile_globs(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    """One expression for all patterns: `*` and `?` stay inside a name, `**/` spans folders, `[ab]`, `{a,b}`."""
-    return re.compile("|".join(f"(?:{_translate(pattern)})" for pattern in patterns) or r"(?!)")
+def compile_globs(patterns: tuple[str, ...]) -> Globs:
+    """Patterns made ready: `*` and `?` stay inside a name, `**/` spans folders, `[ab]`, `[!ab]`, `{a,b}`.
+
+    A pattern whose last name has no wildcard closes a folder of that name too, and so does one that ends in `/`.
+    Raises ValueError for a pattern that stands for too many others.
+    """
+    return Globs(patterns)
 
 
-def matches(path: str, patterns: Sequence[str]) -> bool:
-    return compile_globs(tuple(patterns)).fullmatch(path) is not None
+def _for_folders(pattern: str) -> str:
+    """The pattern that matches `folder/` when the given one matches all below it; an impossible one otherwise."""
+    if pattern.endswith(("/**", "/**/*")) or pattern in ("**", "**/*"):
+        return pattern
+    last = pattern.rstrip("/").rpartition("/")[2]
+    if pattern.endswith("/") or not (_WILD.search(last) or "}" in last):
+        return f"{pattern.rstrip('/')}/"
+    return "\0"
+
+
+def _join(patterns: tuple[str, ...]) -> Callable[[str], re.Match[str] | None]:
+    """One expression with a group for each pattern."""
+    expression = "|".join(f"({'|'.join(map(_translate, _without_braces(pattern)))})" for pattern in patterns)
+    return re.compile(expression or r"(?!)", re.DOTALL).fullmatch
+
+
+def _without_braces(pattern: str) -> list[str]:
+    """All that `{a,b}` stands for.  Raises ValueError when that is more than can be meant."""
+    done: list[str] = []
+    todo = [pattern]
+    while todo:
+        text = todo.pop()
+        found = _innermost(text)
+        if found is None:
+            done.append(text)
+            continue
+        start, end = found
+        todo += [text[:start] + choice + text[end:] for choice in text[start + 1 : end - 1].split(",")]
+        if len(done) + len(todo) > MOST_CHOICES:
+            raise ValueError(f"the glob {pattern[:60]!r} stands for more than {MOST_CHOICES} globs")
+    return done
+
+
+def _innermost(text: str) -> tuple[int, int] | None:
+    """The first pair of braces without another inside, from its `{` to behind its `}`."""
+    end = text.find("}")
+    while end >= 0:
+        if (start := text.rfind("{", 0, end)) >= 0:
+            return start, end + 1
+        end = text.find("}", end + 1)
+    return None
 
 
 def _translate(pattern: str) -> str:
-    out, at, depth = [], 0, 0
+    out: list[str] = []
+    fixed: list[str] = []
+    star, at = "", 0
     while at < len(pattern):
-        if pattern.startswith("**/", at):
-            out.append("(?:[^/]+/)*")
-            at += 3
+        found = _STARS.match(pattern, at)
+        if found is None:
+            part, at = _single(pattern, at)
+            fixed.append(part)
+            if part == "/" and star == NAME:
+                out.append(first_fit(star, fixed))
+                star = ""
             continue
-        if pattern.startswith("**", at):
-            out.append(".*")
-            at += 2
-            continue
-        char = pattern[at]
-        at += 1
-        if char == "*":
-            out.append("[^/]*")
-        elif char == "?":
-            out.append("[^/]")
-        elif char == "[" and (end := pattern.find("]", at + 1)) > 0:
-            inside = pattern[at:end]
-            negated = "^" if inside[:1] in "!^" else ""
-            out.append(f"[{negated}{re.escape(inside[1:] if negated else inside).replace(chr(92) + '-', '-')}]")
-            at = end + 1
-        elif char == "{":
-            out.append("(?:")
-            depth += 1
-        elif char == "}" and depth:
-            out.append(")")
-            depth -= 1
-        elif char == "," and depth:
-            out.append("|")
+        out.append(first_fit(star, fixed))
+        aligned = at == 0 or pattern[at - 1] == "/"
+        if found[0] == "*":
+            star, at = NAME, at + 1
+        elif found[0].endswith("/") and aligned:
+            star, at = FOLDERS, found.end()
         else:
-            out.append(re.escape(char))
-    return "".join(out) + ")" * depth
+            star, at = ".*", found.end() - found[0].endswith("/")
+    return "".join([*out, star, *fixed])
+
+
+def _single(pattern: str, at: int) -> tuple[str, int]:
+    """The expression for one character's worth of pattern, and where the next starts."""
+    char = pattern[at]
+    if char == "?":
+        return "[^/]", at + 1
+    if char == "[" and (end := pattern.find("]", at + 2)) > 0:
+        return _bracket(pattern[at + 1 : end]), end + 1
+    return ("/" if char == "/" else re.escape(char)), at + 1
+
+
+def _bracket(inside: str) -> str:
+    """`ab`, `a-z`, `!ab`, `^ab`; a range that runs backwards holds nothing."""
+    negated = inside[0] in "!^" and len(inside) > 1
+    letters = re.escape(inside[1:] if negated else inside).replace("\\-", "-")
+    try:
+        re.compile(f"[{letters}]")
+    except re.error:
+        return "(?!)"
+    return f"[^/{letters}]" if negated else f"(?!/)[{letters}]"
+
+
+def matches(path, patterns):  # type: ignore[no-untyped-def]
+    return compile_globs(tuple(patterns)).matches(path)
