@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from .wildmatch import FOLDERS, NAME, first_fit
+from .wildmatch import ANYTHING, FOLDERS, NAME, assemble
 
 #: More globs than one with braces may stand for.
 MOST_CHOICES = 1000
@@ -93,27 +93,23 @@ def _innermost(text: str) -> tuple[int, int] | None:
 
 
 def _translate(pattern: str) -> str:
-    out: list[str] = []
-    fixed: list[str] = []
-    star, at = "", 0
+    tokens: list[str] = []
+    at = 0
     while at < len(pattern):
         found = _STARS.match(pattern, at)
         if found is None:
-            part, at = _single(pattern, at)
-            fixed.append(part)
-            if part == "/" and star == NAME:
-                out.append(first_fit(star, fixed))
-                star = ""
-            continue
-        out.append(first_fit(star, fixed))
-        aligned = at == 0 or pattern[at - 1] == "/"
-        if found[0] == "*":
-            star, at = NAME, at + 1
-        elif found[0].endswith("/") and aligned:
-            star, at = FOLDERS, found.end()
+            token, at = _single(pattern, at)
+            tokens.append(token)
+        elif found[0] == "*":
+            tokens.append(NAME)
+            at += 1
+        elif found[0].endswith("/") and (at == 0 or pattern[at - 1] == "/"):
+            tokens.append(FOLDERS)
+            at = found.end()
         else:
-            star, at = ".*", found.end() - found[0].endswith("/")
-    return "".join([*out, star, *fixed])
+            tokens.append(ANYTHING)
+            at = found.end() - found[0].endswith("/")
+    return assemble(tokens)
 
 
 def _single(pattern: str, at: int) -> tuple[str, int]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import string
 
+_WILD = re.compile(r"[*?\[\\]")
+
 #: What stands between `[:` and `:]`, in ASCII as git has it whatever the locale.
 _CLASSES = {
     "alnum": string.ascii_letters + string.digits,
@@ -24,9 +26,9 @@ _CLASSES = {
     "upper": string.ascii_uppercase,
     "xdigit": string.hexdigits,
 }
-#: A `*`, and a `**/` that stands for zero or more folders.
-NAME = "[^/]*"
-FOLDERS = "(?:.*/)?"
+#: A `*`; a `**/` that stands for zero or more folders; a `**` that stands for anything.
+NAME, FOLDERS, ANYTHING = "[^/]*", "(?:.*/)?", ".*"
+_LAZY = {"": "", NAME: "[^/]*?", FOLDERS: "(?:.*?/)??", ANYTHING: ".*?"}
 
 
 def translate(pattern: str) -> str | None:
@@ -35,53 +37,69 @@ def translate(pattern: str) -> str | None:
     A `/` is matched by `**` alone, as git has it for patterns with a `/` in them; in one without, no name has a `/`.
     """
     try:
-        return "".join(_parts(pattern))
+        return assemble(_tokens(pattern))
     except _NeverError:
         return None
+
+
+def assemble(tokens: list[str]) -> str:
+    """The expression for stars (NAME, FOLDERS, ANYTHING) and what stands between them, each for one character.
+
+    What stands between two stars is matched at the first place where it fits, and no other place is tried: the
+    second star makes up for whatever lies between.
+    """
+    out, star, block = [], "", list[str]()
+    for token in tokens:
+        if token in (FOLDERS, ANYTHING):
+            out.append(_held(star, _names(block, _LAZY[NAME])))
+            star, block = token, []
+        else:
+            block.append(token)
+    return "".join([*out, star, _names(block, NAME)])
+
+
+def _names(tokens: list[str], last: str) -> str:
+    """The same for a part without FOLDERS and ANYTHING; `last` is how its last NAME is written."""
+    out, star, fixed = [], "", ""
+    for token in tokens:
+        if token != NAME:
+            fixed += token
+        if token == NAME or (token == "/" and star):
+            out.append(_held(star, fixed))
+            star, fixed = token if token == NAME else "", ""
+    return "".join([*out, last if star else "", fixed])
+
+
+def _held(star: str, text: str) -> str:
+    return f"(?>{_LAZY[star]}{text})" if star else text
 
 
 class _NeverError(Exception):
     """A bracket that is never closed or a backslash at the end: git lets such a pattern match nothing."""
 
 
-def _parts(pattern: str) -> list[str]:
-    out: list[str] = []
-    fixed: list[str] = []  # what stands between the last `*` or `**` and here
-    star = ""
+def _tokens(pattern: str) -> list[str]:
+    tokens: list[str] = []
     at = 0
     while at < len(pattern):
-        char = pattern[at]
-        if char != "*":
-            part, at = _single(pattern, at)
-            fixed.append(part)
-            # Within one name the first place where the text between two stars fits is as good as any.
-            if part == "/" and star == NAME:
-                out.append(first_fit(star, fixed))
-                star = ""
+        if pattern[at] != "*":
+            token, at = _single(pattern, at)
+            tokens.append(token)
             continue
         end = at
         while end < len(pattern) and pattern[end] == "*":
             end += 1
-        out.append(first_fit(star, fixed))
-        star = NAME
         # Git skips the letters before the first wildcard and reads what follows as if it stood at the start.
-        at_start = not re.search(r"[*?\[\\]", pattern[:at]) or pattern[at - 1] == "/"
-        if end - at > 1 and at_start and (end == len(pattern) or pattern[end] == "/"):
-            star, end = (FOLDERS, end + 1) if end < len(pattern) else (".*", end)
-        elif end - at > 1 and at_start and pattern.startswith("\\/", end):
-            star = ".*"
+        aligned = not _WILD.search(pattern, 0, at) or pattern[at - 1] == "/"
+        if end - at == 1 or not aligned or not (end == len(pattern) or pattern.startswith(("/", "\\/"), end)):
+            tokens.append(NAME)
+        elif pattern.startswith("/", end):
+            tokens.append(FOLDERS)
+            end += 1
+        else:
+            tokens.append(ANYTHING)
         at = end
-    return [*out, star, *fixed]
-
-
-def first_fit(star: str, fixed: list[str]) -> str:
-    """A star with what follows it up to the next, matched at the first place it fits and never tried again."""
-    text = "".join(fixed)
-    fixed.clear()
-    if not star:
-        return text
-    lazy = {NAME: "[^/]*?", FOLDERS: "(?:.*?/)??", ".*": ".*?"}[star]
-    return f"(?>{lazy}{text})"
+    return tokens
 
 
 def _single(pattern: str, at: int) -> tuple[str, int]:
