@@ -13,10 +13,8 @@ from ..api import ConfigBlock, Problem, Span
 from .blocks import find_blocks
 from .explain import explain, show
 from .schema import AdapterConfig
-from .toml_text import read_toml
 from .tree import Tree, dotted, text_problems, value_problems
 from .versions import upgrade
-from .yaml_text import read_yaml
 
 if TYPE_CHECKING:
     from ..plugins import Plugins
@@ -39,12 +37,22 @@ def read_frontmatter(text: str, first_line: int, syntax: Literal["yaml", "toml"]
     """Read the text between the delimiters; `first_line` is its first line's number in the file."""
     tree = Tree(problems=list(text_problems(text, first_line)))
     if not tree.problems:
-        tree = read_yaml(text, first_line) if syntax == "yaml" else read_toml(text, first_line)
+        tree = _read(text, first_line, syntax)
     if tree.data is not None and not (bad := list(value_problems(tree))):
         return _validated(tree, plugins)
     if tree.data is not None:
         tree.problems += bad
     return Frontmatter(find_blocks(plugins).model.model_construct(), {}, _spans(tree), tuple(tree.problems))
+
+
+def _read(text: str, first_line: int, syntax: Literal["yaml", "toml"]) -> Tree:
+    if syntax == "yaml":
+        from .yaml_text import read_yaml
+
+        return read_yaml(text, first_line)
+    from .toml_text import read_toml
+
+    return read_toml(text, first_line)
 
 
 def _validated(tree: Tree, plugins: Plugins) -> Frontmatter:

@@ -21,7 +21,8 @@ with atheris.instrument_imports(include=["dlm_core", "tomli"]):
     from tests.fuzz.target import all_plugins, check
 
     plugins = all_plugins()
-    check(b"+++\n+++\n::instruction::\n### Q\n", plugins)
+    for mark in (b"---\n", b"+++\n"):
+        check(mark * 2 + b"::instruction::\n### Q\n", plugins)
 
 
 def write_seeds(folder: Path) -> None:
