@@ -11,10 +11,10 @@ import pytest
 from dlm_core.plugins import Plugins
 
 #: Packages that cost ten milliseconds or more, and those that pull them in.
-HEAVY = frozenset(
-    "accelerate asyncio click.shell_completion datasets email gguf http huggingface_hub importlib.metadata jinja2 "
-    "multiprocessing numpy pandas peft PIL psutil pydantic rich ruamel safetensors scipy sqlite3 tokenizers torch "
-    "transformers trl ulid xllamacpp yaml".split()  # noqa: SIM905
+HEAVY = set(
+    """accelerate asyncio click.shell_completion datasets email gguf http huggingface_hub importlib.metadata jinja2
+    multiprocessing numpy pandas peft PIL psutil pydantic rich ruamel safetensors scipy sqlite3 tokenizers torch
+    transformers trl ulid xllamacpp yaml""".split()  # noqa: SIM905
 )
 PARSING = {"pydantic", "yaml", "importlib.metadata", "email"}  # pydantic imports the last two
 STORE = {"sqlite3"}
