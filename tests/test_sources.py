@@ -15,6 +15,7 @@ from dlm_core.api import DocumentError, Problem
 from dlm_core.document import parse_document
 from dlm_core.plugins import Plugins
 from dlm_core.sources import Gathered, gather
+from dlm_core.sources.trust import trust
 from tests.conftest import ID
 
 from .store.samples import exit_code, forked
@@ -27,7 +28,7 @@ class Folder:
     """A document in a folder of its own, and the sources it is given."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.trusted = path, False
         path.mkdir()
 
     def write(self, files: dict[str, str]) -> None:
@@ -39,7 +40,10 @@ class Folder:
         sources = json.dumps([{"path": path, **source}])
         head = f"dlm_id: {ID}\ndlm_version: 15\nbase_model: tiny\n"
         text = f"---\n{head}training:\n  sources_policy: {policy}\n  sources: {sources}\n---\n"
-        return gather(parse_document(text.encode(), self.path / "notes.dlm", PLUGINS), PLUGINS)
+        document = parse_document(text.encode(), self.path / "notes.dlm", PLUGINS)
+        if self.trusted or path.startswith(("/", "..")):
+            trust(document)
+        return gather(document, PLUGINS)
 
     def names(self, path: str, **source: Any) -> list[str]:
         return [section.source or "" for section in self.gather(path, **source).sections]
@@ -55,6 +59,12 @@ class Folder:
         assert problem.severity == "error"
         assert problem.span.line == 7, "it points at the source"
         return problem
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home of its own, where trust is remembered."""
+    monkeypatch.setenv("DLM_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture
@@ -133,6 +143,7 @@ def test_a_secret_folder_is_no_root(folder: Folder, tmp_path: Path, name: str) -
     (tmp_path / name).mkdir(parents=True)
     (tmp_path / name / "notes.md").write_text("hunter2")
     assert folder.refused(f"../{name}").code == "DLM0505"
+    folder.trusted = True
     (folder.path / "docs").symlink_to(tmp_path / name)
     assert folder.refused("docs").code == "DLM0505"
     assert folder.refused("docs/notes.md").code == "DLM0505"
@@ -168,6 +179,7 @@ def test_links(folder: Folder, tmp_path: Path) -> None:
     (folder.path / "gone.md").symlink_to("nowhere")
     (folder.path / "loop.md").symlink_to("loop.md")
     (folder.path / "round").symlink_to(".")
+    folder.trusted = True
     assert folder.names(".") == ["a.md", "file.md"]
     not_followed = "a link to a folder, which is not followed"
     assert [w.removeprefix("skipped ") for w in folder.warnings(".")][:2] == [

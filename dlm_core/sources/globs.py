@@ -131,7 +131,3 @@ def _bracket(inside: str) -> str:
     except re.error:
         return "(?!)"
     return f"[^/{letters}]" if negated else f"(?!/)[{letters}]"
-
-
-def matches(path, patterns):  # type: ignore[no-untyped-def]
-    return compile_globs(tuple(patterns)).matches(path)

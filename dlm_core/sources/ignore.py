@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -57,8 +58,7 @@ def read_rules(data: bytes) -> list[IgnoreRule]:
     rules = []
     lines = data.removeprefix(b"\xef\xbb\xbf").decode("latin-1").split("\n")
     for number, line in enumerate(lines, 1):
-        ended = line if number == len(lines) else line.removesuffix("\r")
-        text = _without_trailing_blanks(ended.partition("\0")[0])
+        text = _without_trailing_blanks(line.removesuffix("\r").partition("\0")[0])
         if not text or text.startswith("#"):
             continue
         keeps = text.startswith("!")
@@ -108,13 +108,13 @@ class _Compiled:
         if self.endings and name.endswith(self.endings):
             best = max(best, *(number for ending, number in self.ending_numbers if name.endswith(ending)))
         if self.name_numbers and (found := self.name_match(name)):
-            best = max(best, self.name_numbers[found.lastindex - 1])  # type: ignore[operator]
+            best = max(best, self.name_numbers[(found.lastindex or 0) - 1])
         if self.path_numbers and (found := self.path_match(path)):
-            best = max(best, self.path_numbers[found.lastindex - 1])  # type: ignore[operator]
+            best = max(best, self.path_numbers[(found.lastindex or 0) - 1])
         return self.rules[best] if best >= 0 else None
 
 
-def _join(numbered: list[tuple[int, str]]) -> tuple[list[int], re.Pattern[str].fullmatch]:  # type: ignore[name-defined]
+def _join(numbered: list[tuple[int, str]]) -> tuple[list[int], Callable[[str], re.Match[str] | None]]:
     """One expression for all, in which the last rule is tried first and its group tells its number."""
     numbered = numbered[::-1]
     expression = "|".join(f"({expression})" for _, expression in numbered)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from pathlib import Path
 
 #: Folders whose whole content is secret, wherever they lie.
@@ -28,9 +29,14 @@ PLACES = tuple(
         "library/application support/bravesoftware",
         "library/application support/microsoft edge",
         "library/application support/firefox",
+        ".config/rclone",
+        ".config/hub",
+        ".local/share/keyrings",
+        ".terraform.d/credentials.tfrc.json",
         "library/cookies",
         "library/safari",
         ".docker/config.json",
+        ".git/config",
         ".cargo/credentials",
         ".cargo/credentials.toml",
         "huggingface/token",
@@ -50,6 +56,19 @@ FILES = frozenset(
         ".htpasswd",
         ".token",
         ".vault-token",
+        ".s3cfg",
+        ".boto",
+        ".dockercfg",
+        ".bash_history",
+        ".zsh_history",
+        ".python_history",
+        ".psql_history",
+        ".mysql_history",
+        "secrets.json",
+        "secrets.yaml",
+        "secrets.yml",
+        "secrets.toml",
+        "credentials.json",
     ]
 )
 PREFIXES = ("id_rsa", "id_ed25519", "id_ecdsa", "id_dsa")
@@ -57,6 +76,12 @@ SUFFIXES = (".pem", ".key", ".ppk", ".p12", ".pfx", ".jks", ".keystore", ".kdbx"
 
 #: What the kernel shows as files.
 KERNEL = ("/proc/", "/sys/", "/dev/")
+
+_KERNEL_ROOTS = frozenset(place.rstrip("/") for place in KERNEL)
+_NAMES = FOLDERS | FILES
+_STARTS = (*PREFIXES, ".env")
+_ENDS_OF_PLACES = tuple(place.rstrip("/") for place in PLACES)
+_LAST_OF_PLACES = frozenset(place.rpartition("/")[2] for place in _ENDS_OF_PLACES)
 
 _PRIVATE_KEY = re.compile(rb"\s*(-----BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File-)")
 
@@ -68,16 +93,30 @@ def is_secret(path: Path) -> bool:
 
 def is_secret_name(path: str) -> bool:
     """The same for an absolute path as it stands, without a look at the disk.  Case never matters."""
-    path = path.lower()
-    *folders, name = path.split("/")
+    names = path.split("/")[1:]
+    above = [""]
+    for name in names:
+        if is_secret_entry(name, "/".join(above)):
+            return True
+        above.append(name)
+    return _folded(path).startswith(KERNEL) or _folded(path) in _KERNEL_ROOTS
+
+
+def is_secret_entry(name: str, folder: str) -> bool:
+    """Whether what is called `name` in a folder that is not secret itself is secret."""
+    low = name.lower() if name.isascii() else _folded(name)
     return (
-        name in FILES
-        or name.startswith(PREFIXES)
-        or name.endswith(SUFFIXES)
-        or any(part in FOLDERS or part.startswith(".env") for part in (*folders, name))
-        or f"{path}/".startswith(KERNEL)
-        or any(place in f"{path}/" for place in PLACES)
+        low in _NAMES
+        or low.endswith(SUFFIXES)
+        or low.startswith(_STARTS)
+        or (low in _LAST_OF_PLACES and _folded(f"{folder}/{low}").endswith(_ENDS_OF_PLACES))
     )
+
+
+def _folded(text: str) -> str:
+    """Without case, letters that look alike made one, and without what a file system may leave out of a name."""
+    text = unicodedata.normalize("NFKC", text).lower()
+    return text if text.isascii() else "".join(char for char in text if unicodedata.category(char) != "Cf")
 
 
 def is_private_key(head: bytes) -> bool:

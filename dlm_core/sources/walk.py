@@ -1,84 +1,159 @@
-"""Walk a source's folder in a fixed order, leaving out what nobody means to train on."""
+"""Walk a source's folder once, in a fixed order, pruning what no rule lets through."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-from .secret import is_secret, is_secret_name
+from ..api import DocumentError, Problem
+from . import builtin
+from .decisions import Decision, Rule, rule
+from .globs import Globs, compile_globs
+from .scope import Scope
+from .secret import is_secret_entry, is_secret_name
 
-#: Folders that hold no text of the author's: version control, environments, build output, caches.
-SKIPPED_FOLDERS = frozenset(
-    [
-        *(".git", ".hg", ".svn", ".dlm", ".venv", "venv", "env", "node_modules", "site-packages", "__pycache__"),
-        *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".tox", ".nox", ".cache"),
-        *("build", "dist", "target", ".idea", ".vscode", ".terraform"),
-    ]
-)
-
-#: Files that are machine-made.
-SKIPPED_FILES = frozenset(
-    [
-        *("package-lock.json", "yarn.lock", "pnpm-lock.yaml", "poetry.lock", "uv.lock", "Cargo.lock"),
-        *("Gemfile.lock", "composer.lock", "go.sum", ".DS_Store"),
-    ]
-)
-SKIPPED_SUFFIXES = (".pyc", ".so", ".o", ".class")
+_RULE_FILES = frozenset([".gitignore", ".dlm", ".git"])
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A file to read, or with `why` a file or folder that is not read and worth a warning."""
+class File:
+    """A file to read: its absolute path, its name from the root, and what holds where it lies."""
 
-    path: Path
-    why: str = ""
-    is_folder: bool = False
+    path: str
+    name: str
+    is_link: bool
+    scope: Scope
 
 
-def walk(root: Path) -> Iterator[Found]:
-    """Everything below `root`, an absolute path without links, sorted within each folder.
+@dataclass(slots=True)
+class Walk:
+    """Iterate over it for the files to read, sorted by the names on their paths.
 
-    Links to folders are not followed.  A folder that cannot be listed, `root` included, is found with its reason.
+    `see` hears of every file and folder that is left out, and `problem` of rule files that are broken and of what
+    `strict` forbids.  `within` is the folder that files may not lead out of, or empty; `only` names the entries to
+    look at, level by level.  Links to folders are not followed.
     """
-    levels = [_listing(root)]
-    while levels:
-        entry = next(levels[-1], None)
-        if entry is None:
-            levels.pop()
-        elif isinstance(entry, Found):
-            yield entry
-        elif not entry.is_dir(follow_symlinks=False):
-            if not (entry.name in SKIPPED_FILES or entry.name.endswith(SKIPPED_SUFFIXES)):
-                yield Found(Path(entry.path), _why_not(entry))
-        elif entry.name in SKIPPED_FOLDERS:
-            continue
-        elif is_secret_name(entry.path):
-            yield Found(Path(entry.path), "secret", is_folder=True)
-        else:
-            levels.append(_listing(Path(entry.path)))
+
+    root: str
+    see: Callable[[Decision], None]
+    problem: Callable[[Problem], None]
+    include: Globs = field(default_factory=lambda: compile_globs(("**/*",)))
+    exclude: Globs = field(default_factory=lambda: compile_globs(()))
+    suffixes: tuple[str, ...] = builtin.SUFFIXES
+    mounts: frozenset[str] = frozenset()
+    on_mount: Callable[[str], None] = lambda path: None
+    only: Sequence[str] = ()
+
+    def __iter__(self) -> Iterator[File]:
+        levels = [self._listing(self.root, "", Scope())]
+        while levels:
+            entry, path, scope = next(levels[-1], _END)
+            if entry is None:
+                levels.pop()
+                continue
+            name = entry.name
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if (decided := self._decide(entry, name, path, is_folder, scope)) is not None:
+                self.see(decided)
+            elif is_folder:
+                if self.mounts and entry.path in self.mounts:
+                    self.on_mount(entry.path)
+                else:
+                    levels.append(self._listing(entry.path, path, scope))
+            else:
+                yield File(entry.path, path, entry.is_symlink(), scope)
+
+    def _listing(self, folder: str, path: str, scope: Scope) -> Iterator[tuple[os.DirEntry[str], str, Scope]]:
+        """What lies in a folder, each with its path from the root, and the rules that hold there."""
+        try:
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=_name)
+        except OSError as error:
+            self.see(Decision(path or ".", rule("file", reason(error)), True, True))
+            return
+        names = frozenset([entry.name for entry in entries if entry.name in _RULE_FILES])
+        if names:
+            try:
+                scope = scope.refine(folder, path, names)
+            except DocumentError as error:
+                for problem in error.problems:
+                    self.problem(problem)
+                return
+        before = f"{path}/" if path else ""
+        wanted = self.only[before.count("/")] if before.count("/") < len(self.only) else None
+        for entry in entries:
+            if wanted is None or entry.name == wanted:
+                yield entry, before + entry.name, scope
+
+    def _decide(self, entry: os.DirEntry[str], name: str, path: str, is_folder: bool, scope: Scope) -> Decision | None:
+        """Why this is left out, by the first rule that says so; None when it is not."""
+        if self.exclude.patterns:
+            find = self.exclude.find_folder if is_folder else self.exclude.find_file
+            if (pattern := find(path)) is not None:
+                return Decision(path, rule("exclude", pattern), is_folder)
+        if is_secret_entry(name, entry.path[: -len(name) - 1]):
+            return self._secret(path, is_folder, scope)
+        made = name in builtin.FOLDERS if is_folder else name in builtin.FILES or name.endswith(self.suffixes)
+        if name == ".dlm" or (made and scope.defaults):
+            return Decision(path, _built_in(name, is_folder, self.suffixes), is_folder)
+        if (scope.configs or scope.ignores) and (against := scope.excluded(name, path, is_folder)) is not None:
+            return Decision(path, against, is_folder)
+        if is_folder:
+            return None
+        if (missed := self._not_included(path, scope)) is not None:
+            return Decision(path, missed)
+        if not (name.isascii() and name.isprintable()) and _UNPRINTABLE.search(path):
+            shown = path.encode("unicode_escape", "backslashreplace").decode()
+            return Decision(shown, rule("file", "its name holds what cannot be printed"), False, True)
+        if self.mounts and entry.path in self.mounts:
+            self.on_mount(entry.path)
+            return Decision(path, rule("file", "another file system"), False)
+        return None if entry.is_file(follow_symlinks=False) else self._special(entry, path, scope)
+
+    def _secret(self, path: str, is_folder: bool, scope: Scope) -> Decision:
+        warn = is_folder or self._not_included(path, scope) is None
+        return Decision(path, rule("secret", "secret"), is_folder, warn)
+
+    def _not_included(self, path: str, scope: Scope) -> Rule | None:
+        near = scope.include() if scope.configs else None
+        if near is not None:
+            start, config = near
+            assert config.include is not None
+            found = config.include.matches(path[start:])
+            return None if found else rule("include", ", ".join(config.include.patterns), config.file)
+        if self.include.everything or self.include.matches(path):
+            return None
+        return rule("include", ", ".join(self.include.patterns))
+
+    def _special(self, entry: os.DirEntry[str], path: str, scope: Scope) -> Decision | None:
+        """What is wrong with a link, or with what is neither a file nor a folder."""
+        if entry.is_symlink() and is_secret_name(os.path.realpath(entry.path)):
+            return self._secret(path, False, scope)
+        try:
+            if entry.is_file():
+                return None
+            why = "a link to a folder, which is not followed" if entry.is_dir() else "not a regular file"
+        except OSError as error:
+            why = reason(error)
+        return Decision(path, rule("file", why), False, True)
 
 
-def _listing(folder: Path) -> Iterator[os.DirEntry[str] | Found]:
-    try:
-        with os.scandir(folder) as entries:
-            return iter(sorted(entries, key=lambda entry: entry.name))
-    except OSError as error:
-        return iter([Found(folder, reason(error), is_folder=True)])
+_END = (None, "", Scope())
 
 
-def _why_not(entry: os.DirEntry[str]) -> str:
-    """Why a file is not to be read; empty when it is."""
-    secret = is_secret(Path(entry.path)) if entry.is_symlink() else is_secret_name(entry.path)
-    if secret:
-        return "secret"
-    try:
-        if entry.is_file():
-            return ""
-        return "a link to a folder, which is not followed" if entry.is_dir() else "not a regular file"
-    except OSError as error:
-        return reason(error)
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name
+
+
+def _built_in(name: str, is_folder: bool, suffixes: tuple[str, ...]) -> Rule:
+    if is_folder:
+        return rule("built-in", f"{name}/")
+    if name in builtin.FILES or name == ".dlm":
+        return rule("built-in", name)
+    return rule("built-in", next(f"*{suffix}" for suffix in suffixes if name.endswith(suffix)))
 
 
 def reason(error: Exception) -> str:

@@ -1,0 +1,100 @@
+"""Open a file of a source and know, from what was opened, that it is the file that was meant."""
+
+# Strings, not Path objects: this is run for every file of a tree.
+# ruff: noqa: PTH115, PTH116
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+
+_PLAIN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_NO_LINK = _PLAIN | os.O_NOFOLLOW
+
+
+class MovedError(ValueError):
+    """What was opened is not what was listed."""
+
+
+def open_regular(path: str, follow: bool) -> tuple[int, os.stat_result, str]:
+    """A descriptor, its state, and the path without links of what it is open on.  Never waits for a pipe.
+
+    Without `follow`, `path` has no link in it and what is opened is at that very path: a file or a folder above it
+    that became a link since it was listed raises MovedError.  Raises OSError, and ValueError for what is no file.
+    """
+    try:
+        descriptor = os.open(path, _PLAIN if follow else _NO_LINK)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK) and not follow:
+            raise MovedError("it became a link since it was listed") from None
+        raise
+    try:
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode):
+            raise ValueError("not a regular file")
+        real = real_path(descriptor, path)
+        if not follow and real != path:
+            raise MovedError("it was moved since it was listed")
+        return descriptor, state, real
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_open(descriptor: int, size: int) -> bytes:
+    """All bytes of a file; `size` is what it is thought to have."""
+    data = os.read(descriptor, size + 1)
+    if len(data) == size:
+        return data
+    parts = [data]
+    while data:
+        data = os.read(descriptor, 1 << 20)
+        parts.append(data)
+    return b"".join(parts)
+
+
+def read_small(path: str, most: int) -> bytes:
+    """A rule file: no link, no more than `most` bytes.  Raises OSError or ValueError."""
+    descriptor, state, _ = open_regular(path, follow=False)
+    try:
+        if state.st_size > most:
+            raise ValueError(f"{state.st_size} bytes, more than {most}")
+        return read_open(descriptor, state.st_size)
+    finally:
+        os.close(descriptor)
+
+
+def real_path(descriptor: int, path: str) -> str:
+    """Where an open file or folder lies, without links, as the system knows it."""
+    if sys.platform == "linux":
+        try:
+            return os.readlink(f"/proc/self/fd/{descriptor}")
+        except FileNotFoundError:
+            pass  # no /proc here
+    if sys.platform == "darwin":
+        import fcntl
+
+        return os.fsdecode(fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
+    real = os.path.realpath(path)
+    if not os.path.samestat(os.fstat(descriptor), os.stat(real)):
+        raise MovedError("it was moved since it was listed")
+    return real
+
+
+def mount_points() -> frozenset[str]:
+    """The folders and files on which something is mounted; empty where the system does not say."""
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+            fields = [line.split(" ")[4] for line in file]
+    except OSError:
+        return frozenset()
+    return frozenset(_unescaped(field) for field in fields)
+
+
+def _unescaped(field: str) -> str:
+    """The kernel writes blanks, tabs, line ends and backslashes of a path as `\\040` and the like."""
+    for code, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        field = field.replace(code, char)
+    return field
