@@ -123,7 +123,7 @@ def test_events_are_json_lines(desk):
     kinds = [event["event"] for event in events]
     assert kinds[:3] == ["document", "plan", "run"]
     assert kinds.count("step") == 4
-    assert kinds[-1] == "commit"
+    assert kinds[-3:] == ["reality", "commit", "report"]
     assert {event["v"] for event in events} == {1}
 
 

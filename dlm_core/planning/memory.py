@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from ..api import AdapterSettings, BaseShape, Hardware, Precision
@@ -9,12 +10,16 @@ from ..api import AdapterSettings, BaseShape, Hardware, Precision
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 QUANT_BITS = {"nf4": 4.5, "int8": 8.5}
 
-#: Floating-point operations a second that a frozen base with LoRA reaches in practice, for each core or device.
+#: Floating-point operations a second that a frozen base with LoRA reaches in practice, for each core or device;
+#: on a core measured as processor time of models of 4 and 60 million weights (3.9e10 both).
 SUSTAINED_FLOPS = {"cpu": 4e10, "mps": 4e12, "cuda": 1.5e14, "rocm": 8e13}
+
+#: Models of fewer weights run on one thread: more of them wait for each other longer than they compute.
+ONE_THREAD_BELOW = 30_000_000
 
 #: Python, libraries and the allocator before a weight is loaded; and what starting them takes.
 RUNTIME_BYTES = 400 << 20
-STARTUP_SECONDS = 8.0
+STARTUP_SECONDS = 6.0
 STEP_SECONDS = 0.02
 
 #: Rows of logits that training holds at a time.
@@ -47,13 +52,16 @@ def memory_parts(
     Labelled positions are projected LOGIT_ROWS at a time; a head that is more than a projection takes all positions.
 
     Activations kept for the backward pass of a Llama block come to about 18·hidden + 7·intermediate elements a
-    token (saved tensors counted on a 30-layer, hidden-576 model: 1.25 MB a token in 2 bytes).
+    token (saved tensors counted on a 30-layer, hidden-576 model: 1.25 MB a token in 2 bytes).  Dropout keeps another
+    copy of what enters each adapted layer, and one byte of mask for each of its elements.
     """
     size = BYTES[precision.dtype]
     weights = shape.parameters * (size if precision.quant == "none" else QUANT_BITS[precision.quant] / 8)
     trained = max((adapter_parameters(shape, settings) for settings in adapters.values()), default=0)
     logit_rows = min(labelled, LOGIT_ROWS) if shape.plain_head else tokens
-    activations = tokens * shape.layers * (18 * shape.hidden + 7 * shape.intermediate) * size
+    dropped = any(settings.lora_dropout for settings in adapters.values())
+    entering = (6 * shape.hidden + shape.intermediate) * (size + 1) if dropped else 0
+    activations = tokens * shape.layers * ((18 * shape.hidden + 7 * shape.intermediate) * size + entering)
     return {
         "runtime": RUNTIME_BYTES,
         "weights": int(weights),
@@ -63,8 +71,15 @@ def memory_parts(
     }
 
 
+def _threads(shape: BaseShape, hardware: Hardware) -> int:
+    """How many threads training takes: as many as the user says, otherwise one for a small model and all for others."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    if said.isdecimal() and int(said):
+        return min(int(said), hardware.cores)
+    return 1 if shape.parameters < ONE_THREAD_BELOW else hardware.cores
+
+
 def step_seconds(shape: BaseShape, hardware: Hardware, tokens: int, steps: int) -> float:
     """Time of the optimizer steps: a frozen base costs 2 operations a weight and token forward and 2 backward."""
-    units = hardware.cores if hardware.backend == "cpu" else 1
-    rate = SUSTAINED_FLOPS[hardware.backend] * units
+    rate = SUSTAINED_FLOPS[hardware.backend] * (_threads(shape, hardware) if hardware.backend == "cpu" else 1)
     return steps * STEP_SECONDS + 4 * shape.parameters * tokens / rate

@@ -37,6 +37,9 @@ from .reality import Speed
 ROWS_A_STEP = 8
 STEPS_AN_EPOCH = 2
 
+#: Trainers sort the rows of about this many steps by their length, to pad little.
+STEPS_SORTED = 16
+
 #: The part of the free memory that a plan may use.
 MEMORY_SHARE = 0.85
 
@@ -162,6 +165,21 @@ def long_question_problems(rows: Sequence[Row], sizes: Sequence[RowSize], contex
     ]
 
 
+def largest_batch(lengths: Sequence[int], batch: Batch) -> int:
+    """Positions of the largest micro batch, padding included, when rows of like length share a step.
+
+    With many steps an epoch some micro batch is full of the longest rows; with few the longest rows may be the rest.
+    """
+    ordered, most = sorted(lengths), 0
+    if len(ordered) > STEPS_SORTED * batch.rows:
+        return batch.micro * ordered[-1]
+    for start in range(0, len(ordered), batch.rows):
+        step = ordered[start : start + batch.rows]
+        micros = [step[place : place + batch.micro] for place in range(0, len(step), batch.micro)]
+        most = max(most, *(len(micro) * micro[-1] for micro in micros))
+    return most
+
+
 def choose_batch(doc: Document, fits: Mapping[int, bool], rows: int) -> tuple[Batch, tuple[Choice, ...]]:
     """Micro batch and accumulation: the document's where it sets them, otherwise the largest that fits."""
     training = doc.config["training"]
@@ -227,7 +245,9 @@ def make_plan(
 
     fits = {micro: sum(parts(micro).values()) <= free for micro in (1, 2, 4, 8)}
     batch, choices = choose_batch(doc, fits, rows_a_step(sum(size.pieces for size in sizes)))
-    memory = parts(batch.micro)
+    lengths = [min(size.tokens, settings.sequence_len) for size in sizes for _ in range(size.pieces)]
+    positions = largest_batch(lengths, batch)
+    memory = memory_parts(base.shape, adapters, precision, positions, min(positions, batch.micro * labelled))
     if not fits[1]:
         raise _too_big(parts(1), free, base)
     problems = long_row_problems(work, settings.sequence_len, long_rows)

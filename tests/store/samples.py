@@ -88,6 +88,10 @@ def named(store: Store) -> set[str]:
         for name in version.manifest["adapter"]["files"]:
             path = Path("adapters", version.sha256, name)
             found |= {path.as_posix(), path.parent.as_posix()}
+    if pages := store.reports().values():
+        found |= {"reports", *(path.relative_to(store.root).as_posix() for path in pages)}
+    elif (store.root / "reports").is_dir():
+        found.add("reports")  # the run was ended between the folder and the page
     for entry in state.exports:
         folder = f"exports/v{entry.version:04d}"
         found |= {folder, f"{folder}/{entry.name}", *(f"{folder}/{entry.name}/{name}" for name in entry.files)}
