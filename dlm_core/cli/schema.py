@@ -55,7 +55,7 @@ def frontmatter_schema(plugins: Plugins) -> dict[str, Any]:
     from ..document.blocks import find_blocks
 
     model = find_blocks(plugins).model
-    found = model.model_json_schema(mode="validation")
+    found = _closed(model.model_json_schema(mode="validation"))
     return {
         "$schema": DIALECT,
         "$id": "urn:dlm:frontmatter",
@@ -63,3 +63,13 @@ def frontmatter_schema(plugins: Plugins) -> dict[str, Any]:
         "title": "DLM frontmatter",
         "description": "What stands between the first two lines `---` of a .dlm document, as YAML or TOML.",
     }
+
+
+def _closed(schema: Any) -> Any:
+    """The schema with no names in a table but those that its pattern allows."""
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {name: _closed(item) for name, item in schema.items()}
+    return {**inner, "additionalProperties": False} if "patternProperties" in inner else inner

@@ -122,7 +122,8 @@ def _mounted(
         bases = ([present] if present else []) + here
         block = bases[0] if len(bases) == 1 else _joined(bases)
         block = _mounted(block, below, twice, f"{at}.{head}" if at else head)
-        fields[head] = (block, Field(default_factory=block))
+        about = root.model_fields[head].description if present else None
+        fields[head] = (block, Field(default_factory=block, description=about))
     if not fields:
         return root
     return create_model(root.__name__, __base__=root, __module__=root.__module__, **fields)
