@@ -101,7 +101,7 @@ def test_a_stranger_s_rows_train_at_once(desk, site):
     install(folder, "poem", POEM)
     path = desk.write('::poem by="Basho"::\nold pond, a frog leaps in\n')
     events = desk.dlm("train", path, "--json", env=env).events
-    assert events[-1]["event"] == "commit"
+    assert "commit" in [event["event"] for event in events]
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -250,9 +250,8 @@ def test_a_disabled_plugin_is_told_from_a_missing_one(desk):
 def test_a_choice_without_effect_is_told_once(desk, arguments, env, said):
     result = desk.dlm(*arguments, "plugins", "--json", env=env)
     assert result.code == 0
-    assert [line for line in result.err.splitlines() if line.startswith("warning")] == [f"warning: {said}"] or (
-        result.err.count(said) == 1 and result.err.count("warning") == 1
-    )
+    (warning,) = [line for line in result.err.splitlines() if line.startswith("warning")]
+    assert said in warning
 
 
 @pytest.mark.parametrize(
@@ -278,7 +277,8 @@ def test_an_observer_that_changes_what_it_is_told_changes_nothing(desk, site):
     folder, env = site
     install(folder, "rude", HEAD + "@hookimpl\ndef dlm_event(event):\n    event.data.clear()\n")
     events = desk.dlm("train", desk.write(training="  num_epochs: 1\n"), "--json", env=env).events
-    assert "version" in events[-1]
+    (commit,) = [event for event in events if event["event"] == "commit"]
+    assert commit["version"] == 1
 
 
 def test_an_observer_that_raises_changes_nothing(desk, site):
