@@ -32,10 +32,10 @@ def bases(plugins: Plugins, word: str | None, fetch: str | None, accept_licence:
         if not word or word.lower() in f"{base.key} {base.family} {base.license}".lower()
     ]
     found.sort(key=lambda base: (base.parameters, base.key))
-    if as_json:
-        return print_json("bases", {"bases": [asdict(base) for base in found]})
     if not found:
         raise UsageError(f"no base model matches {word!r}", "`dlm bases` lists all")
+    if as_json:
+        return print_json("bases", {"bases": [asdict(base) for base in found]})
     _print_table(plugins, found)
     console().print("also: hf:org/name[@revision] from the hub, or a folder: ./model", style="dim", markup=False)
     return None
