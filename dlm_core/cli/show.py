@@ -17,7 +17,12 @@ from .terminal import console, print_json
 @click.command()
 @document_argument
 @click.option("--verify", is_flag=True, help="Hold every file in the store against its hash instead.")
-@click.option("--learned", is_flag=True, help="How well each section was learned, and the questions that were missed.")
+@click.option(
+    "--learned",
+    "by_section",
+    is_flag=True,
+    help="How well each section was learned, and the questions that were missed.",
+)
 @version_option
 @click.option("--report", is_flag=True, help="Where the page about the last run lies.")
 @click.option("--run", "run_number", type=int, metavar="N", help="With --report: a run other than the last.")
@@ -28,7 +33,7 @@ def show(
     /,
     document: Path,
     verify: bool,
-    learned: bool,
+    by_section: bool,
     number: int | None,
     report: bool,
     run_number: int | None,
@@ -44,7 +49,7 @@ def show(
         return _verify(plugins, document, as_json)
     if report or run_number is not None:
         return _report(plugins, document, run_number, as_json)
-    if learned or number is not None:
+    if by_section or number is not None:
         from .learned import show_learned
 
         return show_learned(plugins, document, number, as_json)

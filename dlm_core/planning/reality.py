@@ -38,7 +38,8 @@ class Reality:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Reality:
-        return cls(**{name: Compared(**item) if isinstance(item, Mapping) else item for name, item in value.items()})
+        compared = {name: Compared(**item) for name, item in value.items() if isinstance(item, Mapping)}
+        return cls(**compared, in_steps=value["in_steps"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from .markup import text
 from .record import Curve
 
 WIDTH, HEIGHT = 460, 250
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 16, 40
+LEFT, RIGHT, TOP, BOTTOM = 62, 22, 18, 40
 
 #: More points than this are put together, several to one mean.
 MOST_POINTS = 400

@@ -13,7 +13,7 @@ from .record import RunRecord
 from .verdicts import badge, bar, fallen, kind_of, losses
 
 #: Longer sections are shown up to here; so is the whole document.
-LONGEST_SECTION = 20_000
+LONGEST_SECTION = 10_000
 LONGEST_DOCUMENT = 1_000_000
 
 

@@ -94,7 +94,7 @@ def _glance(record: RunRecord) -> str:
     """The run in a handful of figures."""
     cards: list[tuple[str, str, str]] = []
     if record.exam:
-        counts = Counter(result.verdict for result in record.exam.sections if result.trained)
+        counts: Counter[str] = Counter(result.verdict for result in record.exam.sections if result.trained)
         rest = [f"{counts[kind]} {word}" for kind, word in (("partly", "partly"), ("not", "not"), ("worse", "worse"))]
         others = ", ".join(item for item in rest if not item.startswith("0 ")) or "all of them"
         cards.append(("sections learned well", f"{counts['well']} of {counts.total()}", others))
@@ -119,8 +119,14 @@ def _loss_cards(record: RunRecord) -> list[tuple[str, str, str]]:
         losses = [curve.points[step].loss for step in sorted(curve.points)]
         known = [loss for loss in losses if loss is not None]
         if known:
-            found.append((f"loss, {curve.title}", f"{number_text(known[0])} → {number_text(known[-1])}", f"{len(losses):,} steps"))
+            found.append(
+                (f"loss, {curve.title}", f"{_short(known[0])} → {_short(known[-1])}", f"{len(losses):,} steps")
+            )
     return found[:4]
+
+
+def _short(loss: float) -> str:
+    return f"{loss:.2f}" if loss >= 0.01 else number_text(loss)
 
 
 def _legend(record: RunRecord) -> str:
