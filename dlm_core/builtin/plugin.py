@@ -66,8 +66,11 @@ def dlm_commands() -> Iterable[Command]:
         "bases": "list the base models a document can name",
         "plugins": "list plugins and what they provide",
         "plugin": "start a plugin of your own",
+        "fmt": "write documents in their canonical form",
+        "migrate": "rewrite documents of older versions of the format",
         "schema": "print the JSON Schema of the frontmatter, or of a report",
         "completion": "teach your shell to complete dlm's words",
         "doctor": "look over this machine and installation",
     }
-    return [Command(name, text, f"dlm_core.cli.{name}:{name}") for name, text in helps.items()]
+    ours = [Command(name, text, f"dlm_core.cli.{name}:{name}") for name, text in helps.items()]
+    return [*ours, Command("set", "change a key of a document's frontmatter", "dlm_core.cli.set_key:set_key")]

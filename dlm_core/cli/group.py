@@ -18,6 +18,7 @@ from . import values
 SECTIONS = {
     "Everyday": ("run", "init", "check", "prompt", "chat"),
     "Parts of a run": ("plan", "tokens", "train", "exam", "export"),
+    "Changing a document": ("set", "fmt", "migrate"),
     "Looking and going back": ("show", "rollback", "bases", "plugins", "plugin", "schema", "doctor"),
 }
 

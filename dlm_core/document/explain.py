@@ -25,7 +25,7 @@ Who = Callable[[Loc], Hint | None]
 
 def explain(error: ValidationError, model: type[BaseModel], tree: Tree, who: Who) -> Iterator[Problem]:
     """One problem for each place where validation failed.  `who` knows about keys that no model has."""
-    schema = _schema(model)
+    schema = json_schema(model)
     details = error.errors(include_url=False, include_context=False)
     groups: dict[Loc, list[Any]] = {}
     for detail in details:
@@ -67,7 +67,7 @@ def _problem(loc: Loc, details: list[Any], schema: Mapping[str, Any], tree: Tree
     if kind in ("value_error", "assertion_error"):
         reason = details[0]["msg"].partition(", ")[2]
         return Problem(place.value, f"{name} is {show(value)}: {reason}", code=code)
-    node = _node(schema, loc)
+    node = node_at(schema, loc)
     allowed = _allowed(node) or "; or ".join(detail["msg"] for detail in details)
     return Problem(place.value, f"{name} is {show(value)}; allowed: {allowed}", _value_hint(node, value), code=code)
 
@@ -75,7 +75,7 @@ def _problem(loc: Loc, details: list[Any], schema: Mapping[str, Any], tree: Tree
 def _unknown_key(loc: Loc, name: str, place: Place, schema: Mapping[str, Any], who: Who) -> Problem:
     if hint := who(loc):
         return Problem(place.key, f"{name} needs a plugin that is not at work here", hint.text, code=hint.code)
-    known = _keys(_node(schema, loc[:-1]))
+    known = keys_of(node_at(schema, loc[:-1]))
     meant = closest(str(loc[-1]), known) or _elsewhere(schema, str(loc[-1]), loc[:-1])
     listed = f"known here: {', '.join(known)}" if known else None
     advice = f"did you mean `{meant}`?" if meant else listed
@@ -84,9 +84,9 @@ def _unknown_key(loc: Loc, name: str, place: Place, schema: Mapping[str, Any], w
 
 def _elsewhere(schema: Mapping[str, Any], key: str, parent: Loc) -> str | None:
     """Where a key that is unknown here is known: at the top, in a block of the top, or one block up."""
-    blocks = [block for block in _keys(schema) if _keys(_node(schema, (block,)))]
+    blocks = [block for block in keys_of(schema) if keys_of(node_at(schema, (block,)))]
     for loc in [(key,), *((block, key) for block in blocks)]:
-        if loc[:-1] != parent and loc[-1] in _keys(_node(schema, loc[:-1])):
+        if loc[:-1] != parent and loc[-1] in keys_of(node_at(schema, loc[:-1])):
             return dotted(loc)
     return None
 
@@ -111,14 +111,14 @@ def show(value: Any) -> str:
 
 
 @lru_cache(maxsize=32)
-def _schema(model: type[BaseModel]) -> Mapping[str, Any]:
+def json_schema(model: type[BaseModel]) -> Mapping[str, Any]:
     try:
         return model.model_json_schema()
     except PydanticInvalidForJsonSchema:
         return {}
 
 
-def _node(schema: Mapping[str, Any], loc: Loc) -> Mapping[str, Any]:
+def node_at(schema: Mapping[str, Any], loc: Loc) -> Mapping[str, Any]:
     """The part of a JSON Schema that describes a place; empty when it is not described."""
     definitions = schema.get("$defs", {})
     nodes = [_resolved(schema, definitions)]
@@ -150,12 +150,12 @@ def _below(node: Mapping[str, Any], part: str | int) -> Iterator[Mapping[str, An
             yield from (inner for inner in patterns if isinstance(inner, dict))
 
 
-def _keys(node: Mapping[str, Any]) -> list[str]:
+def keys_of(node: Mapping[str, Any]) -> list[str]:
     return [key for option in node.get("anyOf", [node]) for key in option.get("properties", {})]
 
 
 def _names_allowed(schema: Mapping[str, Any], loc: Loc) -> str | None:
-    node = _node(schema, loc[:-1])
+    node = node_at(schema, loc[:-1])
     patterns = [name for option in node.get("anyOf", [node]) for name in option.get("patternProperties", {})]
     return f"a name matches {patterns[0]}" if patterns else None
 

@@ -12,7 +12,7 @@ from ..api import Problem, Span
 from .tree import MAX_DEPTH, MAX_NODES, Loc, Place, Tree
 
 _BLANKS = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
+BARE = re.compile(r"[A-Za-z0-9_-]+")
 _STRING = re.compile(
     r'"""(?:[^\\]|\\.)*?"{3,5}(?!")' r"|'''.*?'{3,5}(?!')" r'|"(?:[^"\\\n]|\\.)*"' r"|'[^'\n]*'", re.DOTALL
 )
@@ -35,7 +35,7 @@ def read_toml(text: str, first_line: int) -> Tree:
         tree.data = None
         tree.problems.append(Problem(Span(1, 1, 3), f"the frontmatter is {limit}", code="DLM0109"))
     if tree.data is not None:
-        _Places(text, first_line, tree).scan()
+        Places(text, first_line, tree).scan()
     return tree
 
 
@@ -58,7 +58,7 @@ def _over_limit(data: Any) -> str | None:
     return None
 
 
-class _Places:
+class Places:
     """A scan over TOML that is known to be valid, noting where every key and value stands."""
 
     def __init__(self, text: str, first_line: int, tree: Tree) -> None:
@@ -114,7 +114,7 @@ class _Places:
             self._skip()
             start = self.at
             quoted = _STRING.match(self.text, self.at)
-            found = quoted or _BARE.match(self.text, self.at)
+            found = quoted or BARE.match(self.text, self.at)
             assert found is not None
             self.at = found.end()
             name = tomli.loads(f"x = {found[0]}")["x"] if quoted else found[0]
