@@ -37,24 +37,29 @@ class Piece:
 def cut(text: str, start: int, line: int) -> Iterator[Piece | Problem]:
     """The pieces of the body that begins at offset `start`, which is on line `line`; problems among them."""
     end = len(text)
-    counted = start
-    piece = Piece("prose", None, (), Span(line), start, end, line, implicit=True)
+    counted = body = start
+    kind, adapter, attrs = "prose", None, None
+    span, implicit = Span(line), True
     for at, found, unclosed in outside_code(text, start - 1, end, _LINE):
         line += text.count("\n", counted, at)
         counted = at
         if unclosed:
             yield _unclosed(text, at, line)
             continue
-        kind, adapter, attrs = found.groups()
-        if kind is None:
+        groups = found.groups()
+        if groups[0] is None:
             yield from _lookalike(text, at, line)
             continue
-        piece.end = at
-        yield piece
-        span = Span(line, 1, len(text[at : found.end()].rstrip()))
-        pairs = tuple(_ONE_ATTR.findall(attrs)) if attrs else ()
-        piece = Piece(kind, adapter, pairs, span, min(found.end() + 1, end), end, line + 1)
-    yield piece
+        yield Piece(kind, adapter, _pairs(attrs), span, body, at, span.line + (not implicit), implicit)
+        kind, adapter, attrs = groups
+        stop = found.end()
+        width = stop - at if text[stop - 1] == ":" else len(text[at:stop].rstrip())
+        span, body, implicit = Span(line, 1, width), min(stop + 1, end), False
+    yield Piece(kind, adapter, _pairs(attrs), span, body, end, span.line + (not implicit), implicit)
+
+
+def _pairs(attrs: str | None) -> tuple[tuple[str, str], ...]:
+    return tuple(_ONE_ATTR.findall(attrs)) if attrs else ()
 
 
 def _unclosed(text: str, at: int, line: int) -> Problem:

@@ -49,7 +49,7 @@ def outside_code(
         at = found.start() + 1
         if at < after:
             continue
-        if text[at] not in "`~":
+        if found.lastindex or text[at] not in "`~":
             yield at, found, False
         elif opening := _OPEN.match(text, at, end):
             after = _code_end(text, opening[1] or opening[2], opening.end(), end)
