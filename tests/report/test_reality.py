@@ -158,8 +158,11 @@ def test_the_plan_says_each_section_s_tokens_and_what_came_of_sources(dlm_desk) 
     sources.mkdir()
     (sources / "one.md").write_text("The boat leaves at nine.\n")
     (sources / "two.md").write_bytes(b"\xff\xfe\x00 not text \x00")
+    assert dlm_desk.run(PAIRS).code == 0, "the null base is made on its first use"
     path = dlm_desk.write(PAIRS, "training:\n  sources:\n    - {path: notes, include: ['**']}\n")
-    plan = dlm_desk.dlm("plan", path, "--json").json
+    planned = dlm_desk.dlm("plan", path, "--json")
+    assert planned.code == 0, planned.err + planned.out
+    plan = planned.json
     assert plan["rows"] == {"train": 4, "validation": 0, "only_asked": 0}
     assert sum(section["tokens"] for section in plan["sections"]) == plan["phases"][0]["tokens"]
     assert plan["sources"]["taken"] == 1
