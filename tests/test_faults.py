@@ -133,6 +133,7 @@ def test_every_call_of_a_whole_run(place: Path, before: int) -> None:
     assert struck(faults, document) == OK
     trace = faults.trace
     assert len(trace) >= {0: 80, 1: 60}[before], "the shim sees what it used to see"
+    assert any("reports/" in path for _, path in trace), "faults while the report is written are among them"
     for at, (call, path) in enumerate(trace, 1):
         for mode in modes_for(at, call):
             home, log = fresh(place, template)

@@ -119,7 +119,10 @@ class TrainJob:
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """`adapter` holds one subfolder per adapter name; `metrics` are numbers worth keeping, such as `loss`."""
+    """`adapter` holds one subfolder per adapter name; `metrics` are numbers worth keeping, such as `loss`.
+
+    `peak_memory`, in bytes, is compared with the plan; with several adapters names are `adapter/name`.
+    """
 
     adapter: Path
     metrics: Mapping[str, float] = field(default_factory=dict)
