@@ -1,7 +1,7 @@
 """Gather: the document's own sections, then those of the files its `training.sources` point at."""
 
 # Strings, not Path objects: this is run for every file of a tree.
-# ruff: noqa: PTH100, PTH119, PTH120, PTH122
+# ruff: noqa: PTH100, PTH119, PTH120
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..plugins import Plugins
 from . import builtin
 from .decisions import Decision, Rule, Tally, rule
 from .globs import Globs, compile_globs
-from .opening import mount_points, open_regular, read_open
+from .opening import mount_points, open_in, open_regular, read_open
 from .scope import Scope
 from .secret import is_private_key, is_secret, is_secret_name
 from .text import HEAD
@@ -212,7 +212,11 @@ class Gathering:
 
     def _read_bytes(self, source: Source, file: File) -> bytes | Rule:
         """What the file holds, or the rule against it, told from the very file that was opened."""
-        descriptor, state, real = open_regular(file.path, follow=file.is_link)
+        if file.folder is not None:
+            descriptor, state = open_in(file.folder, file.path.rpartition("/")[2])
+            real = file.path
+        else:
+            descriptor, state, real = open_regular(file.path, follow=file.is_link)
         try:
             if (state.st_dev, state.st_ino) == self.own:
                 # Its settings are no text to learn, and its `!exam` answers must not be.
@@ -247,8 +251,8 @@ class Gathering:
             yield Section(kind, content, where, section_id(kind, content), None, attrs, line, (), file.name)
 
     def _reader_for(self, name: str, head: bytes) -> SourceReader | None:
-        suffix = os.path.splitext(name)[1].lower()
-        if (reader := self.by_suffix.get(suffix)) is not None:
+        dot = name.rfind(".")
+        if dot > name.rfind("/") + 1 and (reader := self.by_suffix.get(name[dot:].lower())) is not None:
             return reader
         return next((reader for reader in self.readers if reader.sniff(head)), None)
 

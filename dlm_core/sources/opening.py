@@ -12,6 +12,7 @@ import sys
 
 _PLAIN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NO_LINK = _PLAIN | os.O_NOFOLLOW
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class MovedError(ValueError):
@@ -24,16 +25,9 @@ def open_regular(path: str, follow: bool) -> tuple[int, os.stat_result, str]:
     Without `follow`, `path` has no link in it and what is opened is at that very path: a file or a folder above it
     that became a link since it was listed raises MovedError.  Raises OSError, and ValueError for what is no file.
     """
+    descriptor = _open(path, _PLAIN if follow else _NO_LINK, None)
     try:
-        descriptor = os.open(path, _PLAIN if follow else _NO_LINK)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EMLINK) and not follow:
-            raise MovedError("it became a link since it was listed") from None
-        raise
-    try:
-        state = os.fstat(descriptor)
-        if not stat.S_ISREG(state.st_mode):
-            raise ValueError("not a regular file")
+        state = _regular(descriptor)
         real = real_path(descriptor, path)
         if not follow and real != path:
             raise MovedError("it was moved since it was listed")
@@ -41,6 +35,41 @@ def open_regular(path: str, follow: bool) -> tuple[int, os.stat_result, str]:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def open_in(folder: int, name: str) -> tuple[int, os.stat_result]:
+    """The same for a file, no link, right in an open folder: nothing above it can change what is meant."""
+    descriptor = _open(name, _NO_LINK, folder)
+    try:
+        return descriptor, _regular(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def open_folder(path: str) -> int:
+    """A descriptor of the folder at this very path, which has no link in it.  Raises OSError or MovedError."""
+    descriptor = _open(path, _FOLDER, None)
+    if real_path(descriptor, path) != path:
+        os.close(descriptor)
+        raise MovedError("it was moved since it was listed")
+    return descriptor
+
+
+def _open(path: str, flags: int, folder: int | None) -> int:
+    try:
+        return os.open(path, flags, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK) and flags & os.O_NOFOLLOW:
+            raise MovedError("it became a link since it was listed") from None
+        raise
+
+
+def _regular(descriptor: int) -> os.stat_result:
+    state = os.fstat(descriptor)
+    if not stat.S_ISREG(state.st_mode):
+        raise ValueError("not a regular file")
+    return state
 
 
 def read_open(descriptor: int, size: int) -> bytes:

@@ -23,9 +23,11 @@ class TextReader(SourceReader):
         if b"\0" in data[:HEAD]:
             raise ValueError("not text: it holds a NUL byte")
         try:
-            text = data.decode("utf-8-sig")
+            text = data.removeprefix(b"\xef\xbb\xbf").decode()
         except UnicodeDecodeError as error:
             raise ValueError(f"not UTF-8: byte {error.start}") from error
-        text = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
-        if text.strip():
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        text = text.strip("\n")
+        if text and not text.isspace():
             yield "prose", f"# source: {name}\n\n{text}", {}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..api import DocumentError, Problem
 from . import builtin
 from .decisions import Decision, Rule, rule
 from .globs import Globs, compile_globs
+from .opening import MovedError, open_folder
 from .scope import Scope
 from .secret import is_secret_entry, is_secret_name
 
@@ -20,12 +21,29 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file to read: its absolute path, its name from the root, and what holds where it lies."""
+    """A file to read: its absolute path, its name from the root, and what holds where it lies.
+
+    `folder` is a descriptor of the folder it lies in, open until the walk goes on; None for a link, and very deep.
+    """
 
     path: str
     name: str
     is_link: bool
     scope: Scope
+    folder: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder to look into."""
+
+    path: str
+    name: str
+    scope: Scope
+
+
+#: Levels of folders kept open at a time; files of deeper ones are opened by their whole path.
+DEEP = 100
 
 
 @dataclass(slots=True)
@@ -48,59 +66,75 @@ class Walk:
     only: Sequence[str] = ()
 
     def __iter__(self) -> Iterator[File]:
-        levels = [self._listing(self.root, "", Scope())]
-        while levels:
-            entry, path, scope = next(levels[-1], _END)
-            if entry is None:
-                levels.pop()
-                continue
-            name = entry.name
-            is_folder = entry.is_dir(follow_symlinks=False)
-            if (decided := self._decide(entry, name, path, is_folder, scope)) is not None:
-                self.see(decided)
-            elif is_folder:
-                if self.mounts and entry.path in self.mounts:
-                    self.on_mount(entry.path)
-                else:
-                    levels.append(self._listing(entry.path, path, scope))
-            else:
-                yield File(entry.path, path, entry.is_symlink(), scope)
-
-    def _listing(self, folder: str, path: str, scope: Scope) -> Iterator[tuple[os.DirEntry[str], str, Scope]]:
-        """What lies in a folder, each with its path from the root, and the rules that hold there."""
+        levels = [self._listing(self.root, "", Scope(), 0)]
         try:
-            with os.scandir(folder) as found:
-                entries = sorted(found, key=_name)
-        except OSError as error:
-            self.see(Decision(path or ".", rule("file", reason(error)), True, True))
-            return
-        names = frozenset([entry.name for entry in entries if entry.name in _RULE_FILES])
-        if names:
-            try:
-                scope = scope.refine(folder, path, names)
-            except DocumentError as error:
-                for problem in error.problems:
-                    self.problem(problem)
-                return
-        before = f"{path}/" if path else ""
-        wanted = self.only[before.count("/")] if before.count("/") < len(self.only) else None
-        for entry in entries:
-            if wanted is None or entry.name == wanted:
-                yield entry, before + entry.name, scope
+            while levels:
+                found = next(levels[-1], None)
+                if found is None:
+                    levels.pop()
+                elif isinstance(found, File):
+                    yield found
+                else:
+                    levels.append(self._listing(found.path, found.name, found.scope, len(levels)))
+        finally:
+            for level in reversed(levels):
+                level.close()
 
-    def _decide(self, entry: os.DirEntry[str], name: str, path: str, is_folder: bool, scope: Scope) -> Decision | None:
+    def _listing(self, folder: str, path: str, scope: Scope, depth: int) -> Generator[File | _Folder, None, None]:
+        """The files to read in a folder and the folders to look into, in order."""
+        descriptor = None
+        try:
+            descriptor = open_folder(folder)
+            if depth > DEEP:
+                os.close(descriptor)
+                descriptor = None
+            with os.scandir(folder if descriptor is None else descriptor) as found:
+                entries = sorted(found, key=_name)
+            names = frozenset([entry.name for entry in entries if entry.name in _RULE_FILES])
+            if names:
+                scope = scope.refine(folder, path, names)
+            before, above = f"{path}/" if path else "", folder.rstrip("/")
+            for entry in self._chosen(entries, depth):
+                name = entry.name
+                whole, path, is_folder = f"{above}/{name}", before + name, entry.is_dir(follow_symlinks=False)
+                if (decided := self._decide(entry, whole, path, is_folder, scope)) is not None:
+                    self.see(decided)
+                elif is_folder:
+                    yield _Folder(whole, path, scope)
+                else:
+                    is_link = entry.is_symlink()
+                    yield File(whole, path, is_link, scope, None if is_link else descriptor)
+        except (OSError, MovedError) as error:
+            self.see(Decision(path or ".", rule("file", reason(error)), True, True))
+        except DocumentError as error:
+            for problem in error.problems:
+                self.problem(problem)
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _chosen(self, entries: list[os.DirEntry[str]], depth: int) -> list[os.DirEntry[str]]:
+        if depth < len(self.only):
+            return [entry for entry in entries if entry.name == self.only[depth]]
+        return entries
+
+    def _decide(self, entry: os.DirEntry[str], whole: str, path: str, is_folder: bool, scope: Scope) -> Decision | None:
         """Why this is left out, by the first rule that says so; None when it is not."""
+        name = entry.name
         if self.exclude.patterns:
             find = self.exclude.find_folder if is_folder else self.exclude.find_file
             if (pattern := find(path)) is not None:
                 return Decision(path, rule("exclude", pattern), is_folder)
-        if is_secret_entry(name, entry.path[: -len(name) - 1]):
+        if is_secret_entry(name, whole[: -len(name) - 1]):
             return self._secret(path, is_folder, scope)
         made = name in builtin.FOLDERS if is_folder else name in builtin.FILES or name.endswith(self.suffixes)
         if name == ".dlm" or (made and scope.defaults):
             return Decision(path, _built_in(name, is_folder, self.suffixes), is_folder)
         if (scope.configs or scope.ignores) and (against := scope.excluded(name, path, is_folder)) is not None:
             return Decision(path, against, is_folder)
+        if self.mounts and whole in self.mounts:
+            self.on_mount(whole)
+            return Decision(path, rule("file", "another file system is mounted there"), is_folder)
         if is_folder:
             return None
         if (missed := self._not_included(path, scope)) is not None:
@@ -108,10 +142,7 @@ class Walk:
         if not (name.isascii() and name.isprintable()) and _UNPRINTABLE.search(path):
             shown = path.encode("unicode_escape", "backslashreplace").decode()
             return Decision(shown, rule("file", "its name holds what cannot be printed"), False, True)
-        if self.mounts and entry.path in self.mounts:
-            self.on_mount(entry.path)
-            return Decision(path, rule("file", "another file system"), False)
-        return None if entry.is_file(follow_symlinks=False) else self._special(entry, path, scope)
+        return None if entry.is_file(follow_symlinks=False) else self._special(entry, whole, path, scope)
 
     def _secret(self, path: str, is_folder: bool, scope: Scope) -> Decision:
         warn = is_folder or self._not_included(path, scope) is None
@@ -128,9 +159,9 @@ class Walk:
             return None
         return rule("include", ", ".join(self.include.patterns))
 
-    def _special(self, entry: os.DirEntry[str], path: str, scope: Scope) -> Decision | None:
+    def _special(self, entry: os.DirEntry[str], whole: str, path: str, scope: Scope) -> Decision | None:
         """What is wrong with a link, or with what is neither a file nor a folder."""
-        if entry.is_symlink() and is_secret_name(os.path.realpath(entry.path)):
+        if entry.is_symlink() and is_secret_name(os.path.realpath(whole)):
             return self._secret(path, False, scope)
         try:
             if entry.is_file():
@@ -139,9 +170,6 @@ class Walk:
         except OSError as error:
             why = reason(error)
         return Decision(path, rule("file", why), False, True)
-
-
-_END = (None, "", Scope())
 
 
 def _name(entry: os.DirEntry[str]) -> str:
