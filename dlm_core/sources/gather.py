@@ -92,7 +92,7 @@ class Gathering:
         sources = self.find_sources()
         yield from self.doc.sections
         for source in sources:
-            yield from self._read_source(source)
+            yield from self.read_source(source)
         if self.errors:
             raise DocumentError(self.doc.path, self.errors)
 
@@ -130,7 +130,8 @@ class Gathering:
 
     # -- one source --------------------------------------------------------------------------------
 
-    def _read_source(self, source: Source) -> Iterator[Section]:
+    def read_source(self, source: Source) -> Iterator[Section]:
+        """The sections of one source; what it was decided is told on the way."""
         count = 0
         for file in [_named(source)] if source.is_file else self._walk(source):
             if source.is_file and (pattern := source.exclude.find_file(file.name)) is not None:

@@ -1,0 +1,77 @@
+"""What was taken from sources and what was not: for `dlm check`, and for `dlm show --why PATH`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..api import UsageError
+from ..plugins import Plugins
+from ..sources.decisions import Decision, Tally
+from .terminal import print_json
+
+#: Kinds of rules in the order in which they decide, with a title.
+TITLES = {
+    "exclude": "excluded by the document",
+    "built-in": "left out unless asked for",
+    "secret": "secret",
+    "training.yaml": "excluded by .dlm/training.yaml",
+    "ignore": "ignored",
+    "include": "not included",
+    "weight": "of weight 0",
+    "limit": "over max_files",
+    "file": "not readable as text",
+    "document": "the document itself",
+}
+
+
+def show_why(plugins: Plugins, document: Path, path: Path, as_json: bool) -> None:
+    """Print the rule that decided about a file.  Raises UsageError for one that no source reaches."""
+    from ..document import read_document
+    from ..sources.explain import explain
+
+    doc = read_document(document, plugins)
+    found = explain(doc, plugins, path)
+    if not found:
+        gone = "it is not there" if not path.exists() and not path.is_symlink() else "no source reaches it"
+        raise UsageError(f"{path} is not read: {gone}", f"`dlm check {document} --sources` lists what is")
+    if as_json:
+        return print_json(
+            "why", {"document": str(document), "path": str(path), "decisions": [w.to_json() for w in found]}
+        )
+    for why in found:
+        print(f"source {why.source}: {line(why.decision)}")
+    return None
+
+
+def line(decision: Decision) -> str:
+    """One decision in a line."""
+    name = f"{decision.name}/" if decision.is_folder else decision.name
+    tags = ", ".join(f"{tag}: {value}" for tag, value in decision.tags.items())
+    weight = f", weight {decision.weight:g}" if decision.weight != 1 else ""
+    if decision.taken:
+        return f"taken    {name}{f'  ({tags}{weight})' if tags else ''}" + (" (empty)" if decision.rule.text else "")
+    return f"skipped  {name}: {decision.rule}"
+
+
+def summary(tally: Tally, document: Path) -> Iterator[str]:
+    """The lines of `dlm check` about sources: counts for each kind of rule, and the first few names."""
+    if not (tally.counts or tally.folders):
+        return
+    yield f"sources: {_count(tally.counts['taken'], 'file')} taken, {tally.bytes:,} bytes"
+    for kind, title in TITLES.items():
+        files, folders = tally.counts[kind], tally.folders[kind]
+        if not files + folders:
+            continue
+        counted = " and ".join(filter(None, [_count(folders, "folder", ""), _count(files, "file", "")]))
+        names = [f"{one.name}/" if one.is_folder else one.name for one in tally.first[kind]]
+        more = ", …" if files + folders > len(names) else ""
+        yield f"  {title}: {counted}: {', '.join(names)}{more}"
+    if any(tally.counts[kind] + tally.folders[kind] for kind in TITLES):
+        yield f"  all of them: dlm check {document} --sources; one: dlm show {document} --why PATH"
+
+
+def _count(number: int, what: str, nothing: str | None = None) -> str:
+    if not number and nothing is not None:
+        return nothing
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
