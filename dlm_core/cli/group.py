@@ -12,7 +12,8 @@ import click
 
 from .. import __version__
 from ..api import PluginMissingError
-from ..plugins import Plugins, closest
+from ..plugins import Plugins
+from ..spelling import closest
 from . import values
 
 SECTIONS = {

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from ..api import UsageError
-from ..plugins import Plugin, Plugins, closest
+from ..plugins import Plugin, Plugins
 from ..plugins.known import KNOWN
+from ..spelling import closest
 from . import values
 from .common import json_option
 from .terminal import console, print_json

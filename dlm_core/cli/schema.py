@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from ..api import UsageError
-from ..plugins import Plugins, closest
+from ..plugins import Plugins
+from ..spelling import closest
 from .terminal import JSON_SCHEMA, json_line, print_json
 
 SCHEMAS = Path(__file__).parent / "schemas"

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
 
 from ..api import ConfigBlock, Problem
 from ..plugins import hints
 from ..plugins.registry import Hint
+from ..spelling import closest
 from .compose import Composed, Mount, block_at, compose
-from .tree import Loc, Tree, closest, dotted
+from .tree import Loc, Tree, dotted
 
 if TYPE_CHECKING:
     from ..plugins import Plugin, Plugins
@@ -70,8 +72,19 @@ class Blocks:
         return views
 
 
+_known: WeakKeyDictionary[Plugins, tuple[object, Blocks]] = WeakKeyDictionary()
+
+
 def find_blocks(plugins: Plugins) -> Blocks:
-    """Ask every block for its model and compose them.  A plugin whose block has no model or no place has failed."""
+    """Every block's model, composed.  A plugin whose block has no model or no place has failed."""
+    registry = plugins.config_blocks
+    known = _known.get(plugins)
+    if known is None or known[0] is not registry:
+        known = _known[plugins] = (registry, _find(plugins))
+    return known[1]
+
+
+def _find(plugins: Plugins) -> Blocks:
     mounts: list[Mount] = []
     broken: dict[str, Hint] = {}
     for name, block in plugins.config_blocks.items():

@@ -11,7 +11,8 @@ from pydantic import BaseModel, PydanticInvalidForJsonSchema, ValidationError
 
 from ..api import Problem, Span
 from ..plugins.registry import Hint
-from .tree import Loc, Place, Tree, closest, dotted
+from ..spelling import closest
+from .tree import Loc, Place, Tree, dotted
 
 _TOP = Place(Span(1, 1, 3), Span(1, 1, 3))
 _MISSING_ADVICE = {

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..api import Problem, Span
+from .make import make_span
 from .scan import line_pattern, outside_code
 
 _ATTR = r'[a-z][a-z0-9_]*="[^"\n]*"'
@@ -54,7 +55,7 @@ def cut(text: str, start: int, line: int) -> Iterator[Piece | Problem]:
         kind, adapter, attrs = groups
         stop = found.end()
         width = stop - at if text[stop - 1] == ":" else len(text[at:stop].rstrip())
-        span, body, implicit = Span(line, 1, width), min(stop + 1, end), False
+        span, body, implicit = make_span(line, 1, width), min(stop + 1, end), False
     yield Piece(kind, adapter, _pairs(attrs), span, body, end, span.line + (not implicit), implicit)
 
 

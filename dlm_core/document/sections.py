@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..api import Marker, Problem, Section, SectionType, Span
+from ..spelling import closest
 from .fences import Piece, cut
+from .make import make_section
 from .markers import take_markers
 from .scan import inner_lines
-from .tree import closest
 
 if TYPE_CHECKING:
     from ..plugins import Plugins
-
-
-(
-    _write_type,
-    _write_content,
-    _write_span,
-    _write_id,
-    _write_adapter,
-    _write_attrs,
-    _write_line,
-    _write_markers,
-    _write_source,
-) = (getattr(Section, field.name).__set__ for field in fields(Section))
 
 
 def section_id(kind: str, content: str) -> str:
@@ -97,23 +84,7 @@ def _plain_section(text: str, piece: Piece) -> Section | None:
     line = piece.first_line
     if written[0] == "\n":
         line += len(written) - len(written.lstrip("\n"))
-    return _make(piece.type, content, piece.span, section_id(piece.type, content), piece.adapter, line)
-
-
-def _make(kind: str, content: str, span: Span, ident: str, adapter: str | None, line: int) -> Section:
-    """A section without attributes or markers.  Writing the slots takes half the time of a frozen dataclass's own
-    way, and a large document has tens of thousands of sections."""
-    made = object.__new__(Section)
-    _write_type(made, kind)
-    _write_content(made, content)
-    _write_span(made, span)
-    _write_id(made, ident)
-    _write_adapter(made, adapter)
-    _write_attrs(made, {})
-    _write_line(made, line)
-    _write_markers(made, ())
-    _write_source(made, "")
-    return made
+    return make_section(piece.type, content, piece.span, section_id(piece.type, content), piece.adapter, line)
 
 
 def _section(text: str, piece: Piece, kind: SectionType, path: Path) -> tuple[Section | None, list[Problem]]:

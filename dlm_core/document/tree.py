@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from itertools import islice
@@ -62,14 +61,6 @@ def dotted(loc: Loc) -> str:
     return ".".join(map(str, loc))
 
 
-def closest(word: str, known: Iterable[str]) -> str | None:
-    """The one of `known` that a misspelt word most likely means."""
-    names = list(known)
-    by_case = {name.casefold(): name for name in names}
-    found = difflib.get_close_matches(word.casefold(), list(by_case), 1, cutoff=0.6)
-    return by_case[found[0]] if found else None
-
-
 def text_problems(text: str, first_line: int) -> Iterator[Problem]:
     """What makes the frontmatter's text unfit to be parsed at all: its size and invisible characters."""
     if len(text.encode()) > MAX_BYTES:
@@ -91,6 +82,9 @@ def text_problems(text: str, first_line: int) -> Iterator[Problem]:
         )
 
 
+_ALWAYS_FINE = frozenset({int, bool, type(None)})
+
+
 def value_problems(tree: Tree) -> Iterator[Problem]:
     """Values that YAML and TOML allow and no key of a document can take."""
     todo: list[tuple[Loc, Any]] = [((), tree.data)]
@@ -100,6 +94,8 @@ def value_problems(tree: Tree) -> Iterator[Problem]:
             yield Problem(_place(tree, loc).key, f"`{dotted(loc)}` is nested deeper than {MAX_DEPTH}", code="DLM0109")
             continue
         for key, value in block.items() if isinstance(block, dict) else enumerate(block):
+            if type(value) in _ALWAYS_FINE:
+                continue
             if isinstance(value, dict | list):
                 todo.append(((*loc, key), value))
             elif fault := _fault(value):

@@ -25,6 +25,7 @@ from yaml.events import (
 )
 
 from ..api import Problem, Span
+from .make import make_span
 from .tree import MAX_DEPTH, MAX_NODES, Loc, Place, Tree, dotted
 
 #: libyaml's parser where PyYAML was built with it; the pure one gives the same events, more slowly.
@@ -94,10 +95,15 @@ def _checked_events(text: str, first_line: int, problems: list[Problem]) -> list
     open_nodes: list[int] = []  # for each open mapping the nodes seen in it, for each open sequence -1
     try:
         for event in iter(LOADER(text).get_event, None):
-            if isinstance(event, NodeEvent):
+            if type(event) is ScalarEvent and event.anchor is event.tag is None and event.value != "<<":
+                # Text that is allowed anywhere, as most nodes are.
+                if open_nodes and open_nodes[-1] >= 0:
+                    open_nodes[-1] += 1
+                nodes += 1
+                events.append(event)
+            elif isinstance(event, NodeEvent):
                 in_mapping = bool(open_nodes) and open_nodes[-1] >= 0
-                if not _is_plain(event):
-                    problems += _node_problems(event, in_mapping and open_nodes[-1] % 2 == 0, first_line)
+                problems += _node_problems(event, in_mapping and open_nodes[-1] % 2 == 0, first_line)
                 if in_mapping:
                     open_nodes[-1] += 1
                 nodes += 1
@@ -118,11 +124,6 @@ def _checked_events(text: str, first_line: int, problems: list[Problem]) -> list
     except yaml.YAMLError as error:
         problems.append(_syntax_problem(error, text, first_line))
     return events
-
-
-def _is_plain(event: Any) -> bool:
-    """Whether this is text that is allowed anywhere, as most nodes are."""
-    return isinstance(event, ScalarEvent) and event.anchor is event.tag is None and event.value != "<<"
 
 
 def _node_problems(event: Any, is_key: bool, first_line: int) -> Iterator[Problem]:
@@ -158,7 +159,7 @@ def _syntax_problem(error: yaml.YAMLError, text: str, first_line: int) -> Proble
 
 def _build(event: Any, events: Iterator[Any], loc: Loc, tree: Tree, first_line: int) -> Any:
     """The value that starts with `event`.  Recursion is bounded: the depth has been checked."""
-    if isinstance(event, ScalarEvent):
+    if type(event) is ScalarEvent:
         return event.value if event.style else scalar(event.value)
     if isinstance(event, SequenceStartEvent):
         items: list[Any] = []
@@ -190,4 +191,4 @@ def _span(event: Any, first_line: int) -> Span:
     start, end = event.start_mark, event.end_mark
     line, column = start.line, start.column
     width = end.column - column if end.line == line else 1
-    return Span(first_line + line, column + 1, width or 1)
+    return make_span(first_line + line, column + 1, width or 1)

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 
 from ..api import PluginMissingError, UsageError
 from ..document.explain import json_schema, keys_of, node_at
-from ..document.tree import Loc, closest, dotted
+from ..document.tree import Loc, dotted
 from ..document.yaml_text import read_yaml
+from ..spelling import closest
 from .yaml_values import Value
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..api import BaseMissingError, BaseModel, Document, DocumentError, Engine, PluginMissingError, Problem, UsageError
-from ..plugins import Plugins, closest
+from ..plugins import Plugins
+from ..spelling import closest
 
 
 def find_base(doc: Document, plugins: Plugins) -> BaseModel:

@@ -13,10 +13,11 @@ import pluggy
 
 from .. import API_VERSION, __version__, api
 from ..hookspecs import DlmSpec
+from ..spelling import closest
 from . import hints
 from .finder import GROUP, Found, find_plugins, selection
 from .guard import guarded
-from .registry import Hint, Owned, Plugin, Registry, closest
+from .registry import Hint, Owned, Plugin, Registry
 
 if TYPE_CHECKING:
     from ..api import (

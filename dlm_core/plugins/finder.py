@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from .registry import closest
+from ..spelling import closest
 
 GROUP = "dlm"
 

@@ -88,10 +88,3 @@ class Registry(Mapping[str, T]):
 
     def owner(self, name: str) -> Plugin:
         return self.items_by_name[name].owner
-
-
-def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` was probably meant to be."""
-    import difflib
-
-    return next(iter(difflib.get_close_matches(name, list(known), 1)), None)
