@@ -64,12 +64,17 @@ def init(
     if template not in template_names():
         raise UsageError(f"no template {template!r}", f"there are: {', '.join(template_names())}")
     from ..document.new import new_document
+    from ..editing import write_document
     from ..planning.bases import base_from_name
     from ..store.atomic import write_file
 
     found = base_from_name(_from_document(base or _smallest_here(plugins), document), plugins, document.parent)
     body = (TEMPLATES / f"{template}.md").read_text(encoding="utf-8").partition("\n\n")[2]
-    write_file(document, new_document(found.key, found.recommended, body).encode())
+    data = new_document(found.key, found.recommended, body).encode()
+    if document.exists():
+        write_document(document, data, document.read_bytes())
+    else:
+        write_file(document, data)
     if as_json:
         about = {"document": str(document), "base_model": found.key, "licence": found.license, "template": template}
         return print_json("init", about)

@@ -89,8 +89,9 @@ def _added_lines(text: str, nodes: Nodes, loc: Loc, depth: int, spelled: str, af
     top = len(loc) == 1
     if header or top:
         mine = [pair for pair in pairs if pair.table == parent]
-        behind = [pair for pair in mine if top and pair.loc == (after,)] or mine[-1:] or [header]
-        at = min(line_end(text, behind[0].end) + 1, len(text)) if behind[0] else 0
+        wanted = [pair for pair in mine if top and pair.loc == (after,)]
+        ends = [pair.end for pair in wanted or mine[-1:]] or ([header.end] if header else [])
+        at = min(line_end(text, ends[0]) + 1, len(text)) if ends else 0
         yield Change(at, at, f"{_key(loc[depth:])} = {spelled}\n")
         return
     beside = [pair for pair in pairs if depth and pair.loc[:depth] == parent and len(pair.table) < depth]

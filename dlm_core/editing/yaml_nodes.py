@@ -120,7 +120,8 @@ def _node(event: Any, events: Iterator[Any], text: str) -> Node:
         else:
             entries.append(_item(len(entries), _node(event, events, text), text, flow))
     if flow:
-        return Node(kind, start, event.end_mark.index, "flow", tuple(entries))
+        closing: Any = event
+        return Node(kind, start, closing.end_mark.index, "flow", tuple(entries))
     return Node(kind, start, entries[-1].end, "block", tuple(entries))
 
 
