@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from .document import Problem
+    from .document import Document, Problem
 
 
 class DlmError(Exception):
@@ -47,6 +47,22 @@ class DocumentError(DlmError):
         errors = [problem for problem in self.problems if problem.severity == "error"]
         if errors and all(problem.code.startswith("DLM03") for problem in errors):
             self.exit_code = PluginMissingError.exit_code
+
+
+class UntrustedError(DlmError):
+    """A document's sources, `outside`, lie outside its folder, and its owner has not said that they may be read."""
+
+    exit_code = 3
+
+    def __init__(self, doc: Document, outside: Sequence[str]) -> None:
+        import shlex
+
+        listed = ", ".join(outside[:3]) + (f" and {len(outside) - 3} more" if len(outside) > 3 else "")
+        super().__init__(
+            f"{doc.path} would read files outside its folder: {listed}",
+            f"look at its `training.sources`; if they may be read: `dlm trust {shlex.quote(str(doc.path))}`",
+        )
+        self.doc, self.outside = doc, tuple(outside)
 
 
 class DoesNotFitError(DlmError):

@@ -62,6 +62,7 @@ def dlm_commands() -> Iterable[Command]:
         "prompt": "ask the trained model one question",
         "chat": "talk with the trained model",
         "show": "sections, versions and runs of a document",
+        "trust": "let a document read outside its own folder",
         "rollback": "make an earlier version the current one",
         "bases": "list the base models a document can name",
         "plugins": "list plugins and what they provide",

@@ -34,6 +34,7 @@ def invoke(arguments: Sequence[str], load: Callable[[Iterable[str]], Plugins] | 
     import click
 
     from ..api import DlmError
+    from ..api.errors import UntrustedError
     from .errors import print_error, print_unexpected
     from .group import dlm
     from .streams import prepare_streams
@@ -49,6 +50,11 @@ def invoke(arguments: Sequence[str], load: Callable[[Iterable[str]], Plugins] | 
         error.show()
         return _told(arguments, error, error.exit_code)
     except DlmError as error:
+        if isinstance(error, UntrustedError):
+            from .trust import ask
+
+            if ask(error):
+                return invoke(arguments, load)
         print_error(error)
         return _told(arguments, error, error.exit_code)
     except (KeyboardInterrupt, click.Abort) as error:

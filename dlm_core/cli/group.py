@@ -20,7 +20,7 @@ SECTIONS = {
     "Everyday": ("run", "init", "check", "prompt", "chat"),
     "Parts of a run": ("plan", "tokens", "train", "exam", "export"),
     "Changing a document": ("set", "fmt", "migrate"),
-    "Looking and going back": ("show", "rollback", "bases", "plugins", "plugin", "schema", "doctor"),
+    "Looking and going back": ("show", "rollback", "trust", "bases", "plugins", "plugin", "schema", "doctor"),
 }
 
 

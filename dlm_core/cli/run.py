@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..api import NotLearnedError
+from ..api import NotLearnedError, UsageError
 from ..plugins import Plugins
 from . import values
-from .common import document_argument, json_option, licence_question, say_waiting, training_options, watching
+from .common import json_option, licence_question, say_waiting, training_options, watching
 
 
 @click.command()
-@document_argument
+@click.argument(
+    "document", type=click.Path(exists=True, path_type=Path), metavar="DOCUMENT|FOLDER", shell_complete=values.documents
+)
+@click.option("--base", metavar="KEY", help="For a FOLDER's first run: the base model.", shell_complete=values.bases)
+@click.option("--include", multiple=True, metavar="GLOB", help="For a FOLDER's first run: only such files; repeatable.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="For a FOLDER's first run: no such files; repeatable.")
 @training_options
 @click.option(
     "--export",
@@ -40,6 +46,9 @@ def run(
     plugins: Plugins,
     /,
     document: Path,
+    base: str | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
     exports: tuple[str, ...],
     export_options: tuple[str, ...],
     no_export: bool,
@@ -47,13 +56,32 @@ def run(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Check DOCUMENT, train if anything changed, ask its questions, keep the version and export it."""
+    """Check DOCUMENT, train if anything changed, ask its questions, keep the version and export it.
+
+    A FOLDER is learned by way of FOLDER/.dlm/corpus.dlm, which its first run makes.
+    """
+    if document.is_dir() or base is not None or include or exclude:
+        document = folder_document(plugins, document, base, include, exclude)
     if dry_run:
         from .plan import show_plan
 
         return show_plan(plugins, document, options["long_rows"], as_json)
     names = None if no_export else exports
     return train_and_report(plugins, document, names, export_options, as_json, **options)
+
+
+def folder_document(
+    plugins: Plugins, folder: Path, base: str | None, include: tuple[str, ...], exclude: tuple[str, ...]
+) -> Path:
+    """The document of a folder, made now if need be."""
+    from ..sources.scaffold import document_of
+
+    if not folder.is_dir():
+        raise UsageError("--base, --include and --exclude are for the first run of a folder", f"edit {folder}")
+    document, made = document_of(folder, plugins, base, include, exclude)
+    if made:
+        print(f"created {document}: edit it to change what is learned from {folder} and how", file=sys.stderr)
+    return document
 
 
 def train_and_report(

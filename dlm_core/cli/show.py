@@ -26,6 +26,9 @@ from .terminal import console, print_json
 @version_option
 @click.option("--report", is_flag=True, help="Where the page about the last run lies.")
 @click.option("--run", "run_number", type=int, metavar="N", help="With --report: a run other than the last.")
+@click.option(
+    "--why", "why", type=click.Path(path_type=Path), metavar="PATH", help="Which rule decided about a file of a source."
+)
 @json_option
 @click.pass_obj
 def show(
@@ -37,6 +40,7 @@ def show(
     number: int | None,
     report: bool,
     run_number: int | None,
+    why: Path | None,
     as_json: bool,
 ) -> None:
     """Sections of DOCUMENT with how well each was learned, its versions, and its last runs."""
@@ -45,6 +49,10 @@ def show(
     from ..document import collect_rows, read_document
     from ..store import open_store
 
+    if why is not None:
+        from .why import show_why
+
+        return show_why(plugins, document, why, as_json)
     if verify:
         return _verify(plugins, document, as_json)
     if report or run_number is not None:

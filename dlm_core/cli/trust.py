@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from ..api.errors import UntrustedError
 from ..plugins import Plugins
-from ..sources.trust import UntrustedError
 from .common import document_argument
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from ..api import UsageError
+from ..api import Problem, UsageError
 from ..plugins import Plugins
 from ..sources.decisions import Decision, Tally
 from .terminal import print_json
@@ -42,6 +43,24 @@ def show_why(plugins: Plugins, document: Path, path: Path, as_json: bool) -> Non
     for why in found:
         print(f"source {why.source}: {line(why.decision)}")
     return None
+
+
+#: Warnings about files that `dlm check` prints before it only counts them.
+MOST_WARNINGS = 10
+
+
+def shortened(problems: Sequence[Problem]) -> list[Problem]:
+    """The problems with no more than a few warnings about files that were skipped, and how many there are more."""
+    kept, skipped = [], 0
+    for problem in problems:
+        skipped += problem.code == "DLM0504"
+        if problem.code != "DLM0504" or skipped <= MOST_WARNINGS:
+            kept.append(problem)
+    if skipped > MOST_WARNINGS:
+        last = max(at for at, problem in enumerate(kept) if problem.code == "DLM0504")
+        more = f"{skipped - MOST_WARNINGS:,} more files were skipped"
+        kept.insert(last + 1, replace(kept[last], message=more, hint="`dlm check DOCUMENT --sources` lists them"))
+    return kept
 
 
 def line(decision: Decision) -> str:

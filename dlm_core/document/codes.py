@@ -62,4 +62,5 @@ TITLES: Mapping[str, str] = {
     "DLM0504": "a file that was skipped",
     "DLM0505": "a secret named as a source",
     "DLM0506": "a source that cannot be read",
+    "DLM0508": "rules for a source that cannot be used",
 }

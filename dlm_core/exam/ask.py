@@ -27,6 +27,7 @@ def examine(
     """Every question greedily, every section's loss before and after, and the loss on neutral text."""
     started = time.monotonic()
     control = control or Control()
+    train = list({id(row): row for row in train}.values())  # a row whose weight is 2 is there twice
     sides: list[tuple[Side, Sequence[Row]]] = [("trained", train), ("validation", validation), ("exam", exam_only)]
     answers: list[Answer] = []
     control.emit("exam_start", questions=sum(bool(row.question) for _, rows in sides for row in rows))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..api import Document, DocumentError, Problem, Section, SourceReader, Span
+from ..api.errors import UntrustedError
 from ..document.sections import section_id
 from ..plugins import Plugins
 from . import builtin
@@ -22,7 +23,7 @@ from .opening import mount_points, open_in, open_regular, read_open
 from .scope import Scope
 from .secret import is_private_key, is_secret, is_secret_name
 from .text import HEAD
-from .trust import UntrustedError, is_trusted
+from .trust import is_trusted
 from .walk import File, Walk, reason
 from .weights import Weights
 

@@ -5,26 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..api import DlmError, Document
-
-
-class UntrustedError(DlmError):
-    """A document's sources lie outside its folder, and its owner has not said that they may be read."""
-
-    exit_code = 3
-
-    def __init__(self, doc: Document, outside: Sequence[str]) -> None:
-        listed = ", ".join(outside[:3]) + (f" and {len(outside) - 3} more" if len(outside) > 3 else "")
-        super().__init__(
-            f"{doc.path} would read files outside its folder: {listed}",
-            f"look at its `training.sources`; if they may be read: `dlm trust {shlex.quote(str(doc.path))}`",
-        )
-        self.doc, self.outside = doc, tuple(outside)
+from ..api import Document
 
 
 def is_trusted(doc: Document) -> bool:
