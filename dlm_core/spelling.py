@@ -24,7 +24,10 @@ def certain(word: str, known: Iterable[str]) -> str | None:
     """
     if len(word) < 3:
         return None
-    near = [name for name in known if len(name) >= 3 and _within_one_edit(_plain(word), _plain(name))]
+    names = [name for name in known if len(name) >= 3]
+    near = [name for name in names if _plain(word) == _plain(name)] or [
+        name for name in names if _within_one_edit(_plain(word), _plain(name))
+    ]
     return near[0] if len(near) == 1 else None
 
 

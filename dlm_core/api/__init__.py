@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .document import Document, Marker, Problem, Section, Span
+    from .document import Document, Fix, Marker, Problem, Section, Span
     from .errors import (
         BaseMissingError,
         DivergedError,
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "document": (
         "Document",
+        "Fix",
         "Marker",
         "Problem",
         "Section",
@@ -153,6 +154,7 @@ __all__ = [
     "ExportFailedError",
     "ExportJob",
     "Exporter",
+    "Fix",
     "Hardware",
     "InterruptedRunError",
     "LocatedBase",

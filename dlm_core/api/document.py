@@ -20,11 +20,23 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Fix:
+    """A repair that needs no question: put `text`, without line ends, in the place of what `span` covers on its line.
+
+    Columns count characters.  Column 0 of line 1 is the byte order mark, which no other column counts.
+    """
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong with a document: where, what, why, and what to do about it.
 
     `code` is stable (`DLM0101`); `hint` is a full sentence or a command that works as written.
     `file` is set only when the place is not in the document itself, for instance in a source.
+    `fix` is what `dlm check --fix` does about it: only where the author's meaning cannot be in doubt.
     """
 
     span: Span
@@ -33,6 +45,7 @@ class Problem:
     severity: Literal["error", "warning"] = "error"
     code: str = ""
     file: Path | None = None
+    fix: Fix | None = None
 
     def render(self, path: Path) -> str:
         """`file:line:col: error: message`, and the hint on a line of its own."""

@@ -43,6 +43,7 @@ TITLES: Mapping[str, str] = {
     "DLM0223": "a part of a section is missing",
     "DLM0224": "a part of a section is empty",
     "DLM0225": "a section that its type cannot turn into rows",
+    "DLM0226": "a header that is not spelt as it must be",
     # Missing plugins
     "DLM0301": "a plugin is not installed",
     "DLM0302": "a plugin is disabled",

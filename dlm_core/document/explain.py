@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, PydanticInvalidForJsonSchema, ValidationError
 
-from ..api import Problem, Span
+from ..api import Fix, Problem, Span
 from ..plugins.registry import Hint
-from ..spelling import closest
+from ..spelling import certain, closest
 from .tree import Loc, Place, Tree, dotted
 
 _TOP = Place(Span(1, 1, 3), Span(1, 1, 3))
+#: How YAML 1.1 and people write what is `true` or `false` here.
+YES_OR_NO = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+#: Old names of keys -> what they are called now.
+RENAMED = {"training.dpo": "training.preference"}
+_NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?")
 _MISSING_ADVICE = {
     "dlm_id": "`dlm init` makes one; it never changes afterwards",
     "base_model": "name a base: `dlm bases` lists them",
@@ -55,7 +61,7 @@ def _problem(loc: Loc, details: list[Any], schema: Mapping[str, Any], tree: Tree
         parent = tree.places.get(loc[:-1], _TOP)
         return Problem(parent.key, f"{name} is missing", _MISSING_ADVICE.get(dotted(loc)), code="DLM0102")
     if kind == "extra_forbidden":
-        return _unknown_key(loc, name, place, schema, who)
+        return _unknown_key(loc, name, place, schema, tree, who)
     if details[0]["loc"][-1:] == ("[key]",):
         return Problem(
             place.key,
@@ -70,17 +76,42 @@ def _problem(loc: Loc, details: list[Any], schema: Mapping[str, Any], tree: Tree
         return Problem(place.value, f"{name} is {show(value)}: {reason}", code=code)
     node = node_at(schema, loc)
     allowed = _allowed(node) or "; or ".join(detail["msg"] for detail in details)
-    return Problem(place.value, f"{name} is {show(value)}; allowed: {allowed}", _value_hint(node, value), code=code)
+    message = f"{name} is {show(value)}; allowed: {allowed}"
+    return Problem(place.value, message, _value_hint(node, value), code=code, fix=_value_fix(node, value, place))
 
 
-def _unknown_key(loc: Loc, name: str, place: Place, schema: Mapping[str, Any], who: Who) -> Problem:
+def _unknown_key(loc: Loc, name: str, place: Place, schema: Mapping[str, Any], tree: Tree, who: Who) -> Problem:
     if hint := who(loc):
         return Problem(place.key, f"{name} needs a plugin that is not at work here", hint.text, code=hint.code)
-    known = keys_of(node_at(schema, loc[:-1]))
-    meant = closest(str(loc[-1]), known) or _elsewhere(schema, str(loc[-1]), loc[:-1])
+    key, known = str(loc[-1]), keys_of(node_at(schema, loc[:-1]))
+    if renamed := RENAMED.get(dotted(loc)):
+        return _renamed(name, renamed, place, known, tree, loc)
+    meant = closest(key, known) or _elsewhere(schema, key, loc[:-1])
     listed = f"known here: {', '.join(known)}" if known else None
     advice = f"did you mean `{meant}`?" if meant else listed
-    return Problem(place.key, f"unknown key {name}", advice, code="DLM0101")
+    sure = certain(key, known)
+    fix = Fix(place.key, sure) if sure and _may_rename(tree, loc, sure, place) else None
+    return Problem(place.key, f"unknown key {name}", advice, code="DLM0101", fix=fix)
+
+
+def _renamed(name: str, new: str, place: Place, known: list[str], tree: Tree, loc: Loc) -> Problem:
+    """A key that older versions of the format knew, in a document that says it is of a newer one."""
+    parent, _, key = new.rpartition(".")
+    fixable = parent == dotted(loc[:-1]) and key in known and _may_rename(tree, loc, key, place)
+    fix = Fix(place.key, key) if fixable else None
+    return Problem(place.key, f"{name} is the old name of `{new}`", f"write `{key}`", code="DLM0101", fix=fix)
+
+
+def _may_rename(tree: Tree, loc: Loc, name: str, place: Place) -> bool:
+    """Whether a key can become `name` right where it is written: nothing else has that name, and nothing moved it.
+
+    In TOML a table's name may stand in several headers, so that one repair would tear it apart.
+    """
+    siblings: Any = tree.data
+    for part in loc[:-1]:
+        siblings = siblings[part]
+    torn = tree.syntax == "toml" and isinstance(siblings.get(loc[-1]), dict | list)
+    return name not in siblings and not place.written and not torn
 
 
 def _elsewhere(schema: Mapping[str, Any], key: str, parent: Loc) -> str | None:
@@ -89,7 +120,9 @@ def _elsewhere(schema: Mapping[str, Any], key: str, parent: Loc) -> str | None:
     for loc in [(key,), *((block, key) for block in blocks)]:
         if loc[:-1] != parent and loc[-1] in keys_of(node_at(schema, loc[:-1])):
             return dotted(loc)
-    return None
+    below = {name: dotted((block, name)) for block in blocks for name in keys_of(node_at(schema, (block,)))}
+    meant = closest(key, below) if not parent else None
+    return below[meant] if meant else None
 
 
 def show(value: Any) -> str:
@@ -199,14 +232,43 @@ def _range(node: Mapping[str, Any]) -> str:
     return " " + " and ".join(limits) if limits else ""
 
 
+def _choices(node: Mapping[str, Any]) -> list[str]:
+    """The words that a value can be, `true` and `false` among them."""
+    options = node.get("anyOf", [node])
+    choices = [str(choice) for option in options for choice in option.get("enum", [])]
+    choices += [str(option["const"]) for option in options if "const" in option]
+    return choices + ["true", "false"] * any(option.get("type") == "boolean" for option in options)
+
+
+def _value_fix(node: Mapping[str, Any], value: Any, place: Place) -> Fix | None:
+    """The choice that a value means beyond doubt.  A value that spans lines or is quoted otherwise is left alone."""
+    if not isinstance(value, str) or place.value.width not in (len(value), len(value) + 2):
+        return None
+    choices = _choices(node)
+    sure = certain(value, choices) or (YES_OR_NO.get(value.casefold()) if "true" in choices else None)
+    if sure is None:
+        return None
+    quoted = place.value.width == len(value) + 2 and sure not in ("true", "false")
+    return Fix(place.value, f'"{sure}"' if quoted else sure)
+
+
+def _boolean(value: str, choices: list[str]) -> str | None:
+    """What a misspelt yes or no stands for."""
+    meant = closest(value, YES_OR_NO) if "true" in choices else None
+    return YES_OR_NO[meant] if meant else None
+
+
 def _value_hint(node: Mapping[str, Any], value: Any) -> str | None:
     options = node.get("anyOf", [node])
     if isinstance(value, str):
-        choices = [str(choice) for option in options for choice in option.get("enum", [])]
-        choices += [str(option["const"]) for option in options if "const" in option]
-        close = closest(value, choices)
+        choices = _choices(node)
+        said = YES_OR_NO.get(value.casefold()) if "true" in choices else None
+        close = said or closest(value, choices) or _boolean(value, choices)
         if close:
-            return f"did you mean `{close}`?"
+            return f"write `{close}`" if said else f"did you mean `{close}`?"
+        kinds = {"integer", "number"} & {option.get("type") for option in options}
+        if kinds and _NUMBER.fullmatch(value):
+            return "write it without quotes to make it a number"
     wants_text = any(option.get("type") == "string" for option in options)
     if wants_text and isinstance(value, bool | int | float):
         return "put it in quotes to make it text"

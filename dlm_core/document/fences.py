@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..api import Problem, Span
+from ..api import Fix, Problem, Span
 from .make import make_span
 from .scan import line_pattern, outside_code
 
@@ -18,6 +18,10 @@ _AFTER_COLONS = rf"([a-z][a-z0-9_]*)(?:#([a-z][a-z0-9_]{{0,31}}))?((?:[ \t]+{_AT
 _FENCE = re.compile(rf"::{_AFTER_COLONS}")
 #: A fence, or a line that somebody may have meant as one.
 _LINE = line_pattern(rf"::(?:{_AFTER_COLONS})?|[^\S\n][^\S\n]{{0,2}}::")
+#: What stands between the colons of a fence that is written loosely.
+_LOOSE_ATTR = r"""([A-Za-z][A-Za-z0-9_]*)[ \t]*=[ \t]*(?:"([^"\n]*)"|'([^"'\n]*)')"""
+_LOOSE_PAIR = re.compile(_LOOSE_ATTR)
+_LOOSE = re.compile(rf"([A-Za-z]\w*)(?:[ \t]*#[ \t]*(\w+))?((?:[ \t]+{_LOOSE_ATTR})*)", re.ASCII)
 _ONE_ATTR = re.compile(r'([a-z][a-z0-9_]*)="([^"\n]*)"')
 
 
@@ -39,8 +43,8 @@ def cut(text: str, start: int, line: int) -> Iterator[Piece | Problem]:
     """The pieces of the body that begins at offset `start`, which is on line `line`; problems among them."""
     end = len(text)
     counted = body = start
-    kind, adapter, attrs = "prose", None, None
-    span, implicit = Span(line), True
+    kind, adapter, pairs = "prose", None, ()
+    span, first_line, implicit = Span(line), line, True
     for at, found, unclosed in outside_code(text, start - 1, end, _LINE):
         line += text.count("\n", counted, at)
         counted = at
@@ -51,16 +55,13 @@ def cut(text: str, start: int, line: int) -> Iterator[Piece | Problem]:
         if groups[0] is None:
             yield from _lookalike(text, at, line)
             continue
-        yield Piece(kind, adapter, _pairs(attrs), span, body, at, span.line + (not implicit), implicit)
+        yield Piece(kind, adapter, pairs, span, body, at, first_line, implicit)
         kind, adapter, attrs = groups
+        pairs = tuple(_ONE_ATTR.findall(attrs)) if attrs else ()
         stop = found.end()
         width = stop - at if text[stop - 1] == ":" else len(text[at:stop].rstrip())
-        span, body, implicit = make_span(line, 1, width), min(stop + 1, end), False
-    yield Piece(kind, adapter, _pairs(attrs), span, body, end, span.line + (not implicit), implicit)
-
-
-def _pairs(attrs: str | None) -> tuple[tuple[str, str], ...]:
-    return tuple(_ONE_ATTR.findall(attrs)) if attrs else ()
+        span, body, first_line, implicit = make_span(line, 1, width), stop + 1, line + 1, False
+    yield Piece(kind, adapter, pairs, span, min(body, end), end, first_line, implicit)
 
 
 def _unclosed(text: str, at: int, line: int) -> Problem:
@@ -78,15 +79,27 @@ def _lookalike(text: str, at: int, number: int) -> Iterator[Problem]:
     if written[0] != ":" and not _FENCE.match(written.lstrip()):
         return  # farther from a fence, and indented: meant as text
     hint = 'a fence is `::type::`, `::type#adapter::` or `::type key="value"::`, in small letters'
-    meant = _meant(line)
-    if meant:
+    fix = None
+    if meant := _meant(line):
         hint = f"write `{meant}`"
+        fix = Fix(Span(number, 1, len(written)), meant)
     message = "this line looks like a section fence but is read as text"
-    yield Problem(Span(number, 1, len(line)), message, hint, "warning", "DLM0203")
+    span = Span(number, 1, len(written.rstrip()))
+    yield Problem(span, message, hint, "warning", "DLM0203", fix=fix)
 
 
 def _meant(line: str) -> str | None:
     """The fence that a lookalike becomes by repairing blanks, quotes and capital letters, if it does."""
-    name, _, rest = line.strip(":").strip().partition(" ")
-    repaired = f"::{name.lower()}{' ' + rest.strip() if rest.strip() else ''}::".replace("'", '"')
+    inner = _LOOSE.fullmatch(line.strip(":").strip())
+    if inner is None:
+        return None
+    adapter = f"#{inner[2].lower()}" if inner[2] else ""
+    pairs = "".join(f' {name.lower()}="{one or other}"' for name, one, other in _LOOSE_PAIR.findall(inner[3]))
+    repaired = f"::{inner[1].lower()}{adapter}{pairs}::"
     return repaired if _FENCE.fullmatch(repaired) else None
+
+
+def fence_type(fence: str) -> str:
+    """The section type of a fence as `_meant` gives it."""
+    found = _FENCE.fullmatch(fence)
+    return found[1] if found else ""

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ..api import Problem, Section, Span
+from ..api import Fix, Problem, Section, Span
+from ..spelling import certain, closest
 from .scan import LineCounter, inner_lines, line_pattern, outside_code
 
 
@@ -22,12 +23,23 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class _Header:
+    """`written` is how a misspelt header's name is written; empty for one that is as it must be."""
+
     name: str
     flag: str
     span: Span
     start: int
     text: int
     stop: int
+    written: str = ""
+
+
+#: What is found when a header is missing, or is not recognised.
+_OUT_OF_ORDER = ("DLM0221", "DLM0223")
+#: Words that people write for names of one letter.
+_SPELT_OUT = {"Q": ("question",), "A": ("answer",)}
+#: A line that may be meant as a header.
+_LOOSE = line_pattern(r"[ \t]*(#{2,4}[ \t]*([A-Za-z]+):?)(?:[ \t]+(![^\n]*?))?[ \t]*$")
 
 
 def split_groups(section: Section, names: Sequence[str], flags: Sequence[str] = ()) -> Iterator[Group | Problem]:
@@ -36,7 +48,19 @@ def split_groups(section: Section, names: Sequence[str], flags: Sequence[str] = 
     A header stands alone on its line outside code blocks; `flags` are the words that may follow the first one.
     Everything that is not so is yielded as a Problem, and the other groups still come.
     """
-    headers = _headers(section, tuple(names))
+    found = list(_split(section, _headers(section, tuple(names)), names, flags))
+    if any(isinstance(one, Problem) and one.code in _OUT_OF_ORDER for one in found):
+        loose = _headers(section, tuple(names), loosely=True)
+        read = list(_split(section, loose, names, flags))
+        if not any(isinstance(one, Problem) and one.code in _OUT_OF_ORDER for one in read):
+            yield from (_misspelt(header) for header in loose if header.written)
+            found = read
+    yield from found
+
+
+def _split(
+    section: Section, headers: list[_Header], names: Sequence[str], flags: Sequence[str]
+) -> Iterator[Group | Problem]:
     yield from _text_before(section, headers[0].start if headers else len(section.content), names[0])
     group: list[_Header] = []
     for header in headers:
@@ -90,9 +114,23 @@ def _text_before(section: Section, end: int, name: str) -> Iterator[Problem]:
 
 
 def _beside(header: _Header, flags: Sequence[str]) -> Problem:
+    message = f"text on the line of `### {header.name}`"
+    close = closest(header.flag, flags) if " " not in header.flag else None
+    if close:
+        span = Span(header.span.line, header.span.col + header.span.width - len(header.flag), len(header.flag))
+        sure = certain(header.flag, flags)
+        hint = f"did you mean `### {header.name} {close}`?"
+        return Problem(span, message, hint, code="DLM0222", fix=Fix(span, sure) if sure else None)
     allowed = f", or {' or '.join(f'`### {header.name} {flag}`' for flag in flags)}" if flags else ""
     hint = f"write `### {header.name}` alone on its line{allowed}, and the text below"
-    return Problem(header.span, f"text on the line of `### {header.name}`", hint, code="DLM0222")
+    return Problem(header.span, message, hint, code="DLM0222")
+
+
+def _misspelt(header: _Header) -> Problem:
+    flag = f" {header.flag}" if header.flag else ""
+    meant = f"### {header.name}{flag}"
+    fix = Fix(header.span, meant)
+    return Problem(header.span, f"`{header.written}` is not a header here", f"write `{meant}`", code="DLM0226", fix=fix)
 
 
 def _order(names: Sequence[str]) -> str:
@@ -105,16 +143,30 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
     return line_pattern(rf"[ \t]*(###[ \t]+({either}))(?:[ \t]+([^\n]*?))?[ \t]*$")
 
 
-def _headers(section: Section, names: tuple[str, ...]) -> list[_Header]:
-    """The headers outside code blocks; the text of each runs from `text` to `stop`, where the next one starts."""
+def _meant(word: str, names: Sequence[str]) -> str | None:
+    """The header that a word is meant as: in other capitals, spelt out, or one edit away."""
+    low = word.casefold()
+    exact = (name for name in names if low in (name.casefold(), *_SPELT_OUT.get(name, ())))
+    return next(exact, None) or certain(word, names)
+
+
+def _headers(section: Section, names: tuple[str, ...], *, loosely: bool = False) -> list[_Header]:
+    """The headers outside code blocks; the text of each runs from `text` to `stop`, where the next one starts.
+
+    `loosely` takes misspelt ones too.
+    """
     content = section.content
     text = "\n" + content  # so that the first line begins after a line end, as every other does
     lines = LineCounter(content, 0, 0)
-    matches = [found for _, found, unclosed in outside_code(text, 0, len(text), _pattern(names)) if not unclosed]
-    stops = [*(found.start() for found in matches[1:]), len(content)]
+    pattern = _LOOSE if loosely else _pattern(names)
+    found = [match for _, match, unclosed in outside_code(text, 0, len(text), pattern) if not unclosed]
+    meant = [(match, _meant(match[2], names) if loosely else match[2]) for match in found]
+    matches = [(match, name) for match, name in meant if name]
+    stops = [*(match.start() for match, _ in matches[1:]), len(content)]
     headers = []
-    for found, stop in zip(matches, stops, strict=False):
-        at = found.start()
-        span = section.at(lines.at(at), found.start(1) - at, len(found[0].strip()))
-        headers.append(_Header(found[2], (found[3] or "").strip(), span, at, min(found.end(), stop), stop))
+    for (match, name), stop in zip(matches, stops, strict=False):
+        at = match.start()
+        span = section.at(lines.at(at), match.start(1) - at, len(match[0].strip()))
+        written = match[1] if loosely and match[1] != f"### {name}" else ""
+        headers.append(_Header(name, (match[3] or "").strip(), span, at, min(match.end(), stop), stop, written))
     return headers

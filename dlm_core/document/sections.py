@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..api import Marker, Problem, Section, SectionType, Span
-from ..spelling import closest
-from .fences import Piece, cut
+from ..api import Fix, Marker, Problem, Section, SectionType, Span
+from ..spelling import certain, closest
+from .fences import Piece, cut, fence_type
 from .make import make_section
 from .markers import take_markers
 from .scan import inner_lines
@@ -38,7 +39,7 @@ def read_sections(
     plain = {name for name, kind in kinds.items() if not kind.attrs and kind.body == "required"}
     for piece in cut(text, start, line):
         if isinstance(piece, Problem):
-            problems.append(piece)
+            problems.append(_without_doubt(piece, kinds))
             continue
         if piece.type in plain and not piece.attrs and (section := _plain_section(text, piece)):
             sections.append(section)
@@ -66,13 +67,23 @@ def _nul_problems(text: str, start: int, line: int) -> Iterator[Problem]:
         yield Problem(span, message, "a document is text; remove the byte", code="DLM0212")
 
 
+def _without_doubt(problem: Problem, kinds: Mapping[str, SectionType]) -> Problem:
+    """The problem without its fix when that would make a section of a type that is unknown here."""
+    if problem.fix is None or fence_type(problem.fix.text) in kinds:
+        return problem
+    return replace(problem, fix=None)
+
+
 def _unknown_type(piece: Piece, plugins: Plugins) -> Problem:
     if hint := plugins.hint("section type", piece.type):
         message = f"section type `{piece.type}` needs a plugin that is not at work here"
         return Problem(piece.span, message, hint.text, code=hint.code)
     close = closest(piece.type, plugins.section_types)
     advice = f"did you mean `::{close}::`?" if close else f"known types: {', '.join(plugins.section_types)}"
-    return Problem(piece.span, f"unknown section type `{piece.type}`", advice, code="DLM0201")
+    name = Span(piece.span.line, 3, len(piece.type))
+    meant = certain(piece.type, plugins.section_types)
+    fix = Fix(name, meant) if meant else None
+    return Problem(name, f"unknown section type `{piece.type}`", advice, code="DLM0201", fix=fix)
 
 
 def _plain_section(text: str, piece: Piece) -> Section | None:
@@ -99,12 +110,12 @@ def _section(text: str, piece: Piece, kind: SectionType, path: Path) -> tuple[Se
     empty = not content or content.isspace()
     attrs = dict(piece.attrs) if piece.attrs else {}
     if attrs or kind.attrs:
-        problems += _attr_problems(piece, kind)
+        problems += _attr_problems(piece, kind, text)
     if empty and piece.type == "prose" and not markers:
         return None, problems
     if empty or kind.body == "forbidden":
         problems += _body_problems(piece, kind, empty, line)
-    if "path" in attrs and type(kind).media is not SectionType.media:
+    if attrs.get("path", "").strip() and type(kind).media is not SectionType.media:
         ident, found = _media_section_id(piece, attrs["path"], path)
         problems += found
     else:
@@ -113,23 +124,44 @@ def _section(text: str, piece: Piece, kind: SectionType, path: Path) -> tuple[Se
     return Section(piece.type, content, span, ident, piece.adapter, attrs, line, tuple(markers)), problems
 
 
-def _attr_problems(piece: Piece, kind: SectionType) -> Iterator[Problem]:
-    names = [name for name, _ in piece.attrs]
-    for name in dict.fromkeys(names):
+def _attr_problems(piece: Piece, kind: SectionType, text: str) -> Iterator[Problem]:
+    places = _attr_places(piece, text)
+    free = [name for name in kind.attrs if name not in places]
+    meant: set[str] = set()
+    for name, spans in places.items():
         if name not in kind.attrs:
-            close = closest(name, kind.attrs)
+            close = closest(name, free) or closest(name, kind.attrs)
             known = f"known: {', '.join(kind.attrs)}" if kind.attrs else f"write `::{piece.type}::`"
             hint = f"did you mean `{close}`?" if close else known
-            yield Problem(piece.span, f"`::{piece.type}::` has no attribute `{name}`", hint, code="DLM0205")
-        if names.count(name) > 1:
-            yield Problem(piece.span, f"attribute `{name}` is repeated", "keep one of them", code="DLM0207")
+            sure = certain(name, kind.attrs) if close in free else None
+            fix = Fix(spans[0], sure) if sure and sure not in meant else None
+            meant.add(close or "")
+            yield Problem(spans[0], f"`::{piece.type}::` has no attribute `{name}`", hint, code="DLM0205", fix=fix)
+        if len(spans) > 1:
+            yield Problem(spans[1], f"attribute `{name}` is repeated", "keep one of them", code="DLM0207")
     for name, attr in kind.attrs.items():
         value = dict(piece.attrs).get(name)
+        if name in meant:
+            continue  # told already: it is there, misspelt
         if attr.required and not (value and value.strip()):
             what = "is missing its attribute" if value is None else "has an empty attribute"
             yield Problem(
                 piece.span, f"`::{piece.type}::` {what} `{name}`", f'add `{name}="…"` to the fence', code="DLM0206"
             )
+
+
+def _attr_places(piece: Piece, text: str) -> dict[str, list[Span]]:
+    """Where the fence above a piece writes each of its attributes' names."""
+    stop = piece.start - 1 if text[piece.start - 1] == "\n" else piece.start
+    begin = text.rfind("\n", 0, stop) + 1
+    places: dict[str, list[Span]] = {}
+    at = begin
+    for name, value in piece.attrs:
+        pair = f'{name}="{value}"'
+        at = text.index(pair, at)
+        places.setdefault(name, []).append(Span(piece.span.line, at - begin + 1, len(name)))
+        at += len(pair)
+    return places
 
 
 def _body_problems(piece: Piece, kind: SectionType, empty: bool, line: int) -> Iterator[Problem]:
@@ -167,6 +199,8 @@ def routing_problems(sections: list[Section], adapters: tuple[str, ...]) -> Iter
         else:
             close = closest(section.adapter, adapters)
             hint = f"did you mean `#{close}`?" if close else f"declared: {', '.join(adapters)}"
-        span = section.span
-        start = span.col + 2 + len(section.type) + 1
-        yield Problem(Span(span.line, start, len(section.adapter)), message, hint, code="DLM0208")
+        start = section.span.col + 2 + len(section.type) + 1
+        span = Span(section.span.line, start, len(section.adapter))
+        meant = certain(section.adapter, adapters)
+        fix = Fix(span, meant) if meant else None
+        yield Problem(span, message, hint, code="DLM0208", fix=fix)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..api import DocumentError, Problem, Span
+from ..api import DocumentError, Fix, Problem, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ def decode(data: bytes, path: Path) -> tuple[str, list[Problem]]:
     if text.startswith("\ufeff"):
         text = text[1:]
         hint = "save the file as UTF-8 without a byte order mark"
-        warnings.append(Problem(Span(1), "the byte order mark at the start is ignored", hint, "warning", "DLM0214"))
+        message, fix = "the byte order mark at the start is ignored", Fix(Span(1, 0, 1), "")
+        warnings.append(Problem(Span(1), message, hint, "warning", "DLM0214", fix=fix))
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text, warnings
@@ -49,25 +50,26 @@ def divide(text: str) -> Parts | Problem:
     """Find the frontmatter between `---` lines (YAML) or `+++` lines (TOML)."""
     first = text[: text.find("\n")] if "\n" in text else text
     if first not in ("---", "+++"):
-        written = first.strip() in ("---", "+++")
-        hint = (
-            f"remove the blanks around `{first.strip()}`" if written else "`dlm init` writes a document to start from"
-        )
+        meant = first.strip() if first.strip() in ("---", "+++") else None
+        hint = f"remove the blanks around `{meant}`" if meant else "`dlm init NEW.dlm` writes a document to start from"
         message = "a document starts with a line `---` and its frontmatter"
-        return Problem(Span(1, 1, max(1, min(len(first), 80))), message, hint, code="DLM0105")
+        fix = Fix(Span(1, 1, len(first)), meant) if meant else None
+        return Problem(Span(1, 1, max(1, min(len(first), 80))), message, hint, code="DLM0105", fix=fix)
     close = text.find(f"\n{first}\n", 3)
     if close < 0 and len(text) > 3 and text.endswith(f"\n{first}"):
         close = len(text) - 4
     if close < 0:
-        return Problem(
-            Span(1, 1, 3), f"no line `{first}` closes the frontmatter", _closer_hint(text, first), code="DLM0106"
-        )
+        hint, fix = _closer_advice(text, first)
+        return Problem(Span(1, 1, 3), f"no line `{first}` closes the frontmatter", hint, code="DLM0106", fix=fix)
     body = min(close + 5, len(text))
     return Parts(text[4 : close + 1], "yaml" if first == "---" else "toml", body, text.count("\n", 0, body) + 1)
 
 
-def _closer_hint(text: str, delimiter: str) -> str:
+def _closer_advice(text: str, delimiter: str) -> tuple[str, Fix | None]:
+    """What to do about a missing closer.  One that is indented may be part of a value, so only blanks after it are
+    beyond doubt."""
     for number, line in enumerate(text[: 1 << 20].split("\n")[1:], 2):
         if line.strip() == delimiter:
-            return f"line {number} has blanks beside its `{delimiter}`: remove them"
-    return f"put a line `{delimiter}` between the frontmatter and the text"
+            fix = Fix(Span(number, 1, len(line)), delimiter) if line.startswith(delimiter) else None
+            return f"line {number} has blanks beside its `{delimiter}`: remove them", fix
+    return f"put a line `{delimiter}` between the frontmatter and the text", None

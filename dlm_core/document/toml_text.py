@@ -22,7 +22,7 @@ _AT = re.compile(r"\(at line \d+, column \d+\)|\(at end of document\)")
 
 def read_toml(text: str, first_line: int) -> Tree:
     """Read a frontmatter whose first line is line `first_line` of the file."""
-    tree = Tree()
+    tree = Tree(syntax="toml")
     try:
         tree.data = tomli.loads(text)
     except RecursionError:

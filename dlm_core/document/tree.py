@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from itertools import islice
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ..api import Problem, Span
 
@@ -35,6 +35,7 @@ class Tree:
     """`data` is None when the text could not be read; `problems` then says why."""
 
     data: dict[str, Any] | None = None
+    syntax: Literal["yaml", "toml"] = "yaml"
     places: dict[Loc, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 

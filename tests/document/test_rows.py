@@ -76,7 +76,7 @@ def test_what_is_no_header(rows, line):
         ("### Q\n\n### A\na", [(7, 1, 5, "DLM0224")]),
         ("### Q\nq\n### A\n\n \n### Q\nq\n### A", [(9, 1, 5, "DLM0224"), (14, 1, 5, "DLM0224")]),
         ("### Q what?\nq\n### A\na", [(7, 1, 11, "DLM0222")]),
-        ("### Q !prob\nq\n### A\na", [(7, 1, 11, "DLM0222")]),
+        ("### Q !prob\nq\n### A\na", [(7, 7, 5, "DLM0222")]),
         ("### Q !probe !exam\nq\n### A\na", [(7, 1, 18, "DLM0222")]),
         ("### Q\nq\n ### A !exam\na", [(9, 2, 11, "DLM0222")]),
         ("### Q x\n### A\na\nb", [(7, 1, 7, "DLM0222"), (7, 1, 7, "DLM0224")]),
