@@ -15,6 +15,7 @@ from typing import Any
 from ..api import Document, DocumentError, Problem, Section, SourceReader, Span
 from ..api.errors import UntrustedError
 from ..document.sections import section_id
+from ..files import default_home
 from ..plugins import Plugins
 from . import builtin
 from .decisions import Decision, Rule, Tally, rule
@@ -260,9 +261,15 @@ class Gathering:
 
 
 def home_of(document: Path) -> str:
-    """The folder a document's relative paths start at, without links: its own, or the one above when that is .dlm."""
-    home = os.path.dirname(os.path.abspath(document))
-    return os.path.realpath(os.path.dirname(home) if os.path.basename(home) == ".dlm" else home)
+    """The folder a document's relative paths start at, without links: its own, or the one above when that is .dlm.
+
+    Where DLM keeps its own files may be called .dlm too; what lies above that one is the user's whole home.
+    """
+    own = os.path.dirname(os.path.abspath(document))
+    home = os.path.realpath(own)
+    if os.path.basename(own) != ".dlm" or home == os.path.realpath(default_home()):
+        return home
+    return os.path.realpath(os.path.dirname(own))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
