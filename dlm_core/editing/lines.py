@@ -15,7 +15,7 @@ PLACE = Path("document")
 _BOM = "\ufeff"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Change:
     """Put `text` in the place of start..end: offsets in the text with LF line ends and no byte order mark."""
 
@@ -46,7 +46,7 @@ def offset_at(text: str, line: int, col: int = 1) -> int:
 
 
 def apply(data: bytes, changes: Iterable[Change]) -> bytes:
-    """The bytes with the changes made.  Changes must not overlap; their line ends become those of their place.
+    """The bytes with the changes made, those at one offset in the order given; line ends become those of their place.
 
     Raises ValueError for changes that overlap.
     """
@@ -56,7 +56,7 @@ def apply(data: bytes, changes: Iterable[Change]) -> bytes:
     text = lf(raw)
     pairs = _pairs(raw)
     pieces, at = [], 0
-    for change in sorted(changes):
+    for change in sorted(changes, key=lambda change: (change.start, change.end)):
         if change.start < at or change.end < change.start:
             raise ValueError(f"changes overlap at offset {change.start}")
         end_of_line = _line_end(raw, text, pairs, change.start)

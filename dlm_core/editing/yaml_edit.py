@@ -54,16 +54,15 @@ def remove_changes(text: str, loc: Loc) -> Iterator[tuple[Change, ...]]:
     parent = way[-2].node if len(way) > 1 else root
     index = next(i for i, entry in enumerate(parent.entries) if entry.name == way[-1].name)
     entry = parent.entries[index]
+    following = parent.entries[index + 1 :]
+    upto_next = Change(entry.start, following[0].start if following else entry.end, "")
     if parent.style == "flow":
-        following = parent.entries[index + 1 :]
-        first = Change(entry.start, following[0].start if following else entry.end, "")
-        yield (Change(parent.entries[index - 1].end, entry.end, "") if index else first,)
+        yield (Change(parent.entries[index - 1].end, entry.end, "") if index else upto_next,)
         return
     begin, end = line_start(text, entry.start), line_end(text, entry.end)
     if text[begin : entry.start].strip(" "):  # behind the dash of a list's item
-        yield (Change(entry.start, parent.entries[index + 1].start, ""),)
-    else:
-        yield (Change(begin, min(end + 1, len(text)), ""),)
+        yield (upto_next,)
+    yield (Change(begin, min(end + 1, len(text)), ""),)
 
 
 def rename_changes(text: str, loc: Loc, name: str) -> Iterator[tuple[Change, ...]]:

@@ -235,3 +235,39 @@ def test_the_canonical_form_says_the_same_and_is_its_own(data: bytes) -> None:
 def test_documents_of_these_tests_have_sections(lines: list[str]) -> None:
     data = ("---\na: 1\n---\n" + "\n".join(lines)).encode()
     assert len(parts_of(data)) >= sum(line.startswith("::x::") for line in lines) * ("```" not in lines)
+
+
+STYLES = [
+    "a: {\n  x: 1,  # one\n  y: [1, 2,\n    3],  # two\n  # end\n}\nb: 'multi\n  line'\nc: plain\n  more\n",
+    "d: >+\n  folded\n\n  text\n\ne: |2\n    lead\nf: [\n  ]\n",
+    "g:\n  - - 1\n    - 2\n  -\n    k: v\n  - |\n    lit\n  - m: 1\n\n    n: 2  # n\n",
+    "? a\n: x\n? b\n:\n  c: 1\n",
+    "# only a comment\n",
+    "{a: 1, b: {c: 2}}\n",
+    "\"q k\": 1\n'it''s': 2\na:    # nothing\nb: ~  # null\nc: null\nd: []\ne: {}\nf: {x}\n",
+    "a:\n  # first\n  b:\n\n    c: 1\n    # inner\n\n  # after\n\nd: 2\n",
+    "a:\n- x: 1\n  y: |\n    t\n\n- x: 2\nb:\n    - 1\n\n    # mid\n    - 2\n",
+]
+
+
+def places(value: Any, loc: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [loc] * bool(loc) + [place for name, item in inner for place in places(item, (*loc, name))]
+
+
+@pytest.mark.parametrize("front_text", STYLES)
+@pytest.mark.parametrize("value", [5, "no", "a\nb\n", [1, "x"], {"k": {"l": [1]}}, None, "", " \n "])
+def test_every_key_can_be_set_and_removed_in_every_style_of_yaml(front_text: str, value: Any) -> None:
+    data = f"---\n{front_text}---\nbody".encode()
+    found = places(front(data))
+    for loc in [*found, ("new",), ("new", "deep"), *((*loc, "new") for loc in found)]:
+        wanted = put(copy.deepcopy(front(data)), loc, value) if not any(isinstance(n, int) for n in loc) else None
+        try:
+            done = set_value(data, loc, value)
+        except UsageError:
+            assert wanted is None
+        else:
+            assert wanted is None or same(front(done), wanted)
+            assert body(done) == "body"
+    for loc in found:
+        assert not has_key(front(remove_key(data, loc)), loc) or isinstance(loc[-1], int)
