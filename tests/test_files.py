@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dlm_core import files, store
+from dlm_core import files
 
 
 class Watch:
@@ -60,8 +60,8 @@ def test_a_tree_is_synced_from_the_leaves_up(tmp_path, monkeypatch):
     assert watch.synced == ["a", "c", "b", tmp_path.name]
 
 
-def test_home_is_the_store_s(tmp_path, monkeypatch):
+def test_home_is_where_the_variable_says(tmp_path, monkeypatch):
     monkeypatch.setenv("DLM_HOME", str(tmp_path))
-    assert files.default_home() == store.default_home() == tmp_path
+    assert files.default_home() == tmp_path
     monkeypatch.delenv("DLM_HOME")
-    assert files.default_home() == store.default_home() == Path.home() / ".dlm"
+    assert files.default_home() == Path.home() / ".dlm"

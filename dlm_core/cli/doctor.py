@@ -22,9 +22,9 @@ def doctor(plugins: Plugins, as_json: bool) -> None:
     """Look over hardware, packages, plugins and disk, and say what can be trained here."""
     from dataclasses import asdict
 
+    from ..files import default_home
     from ..manifest import library_versions
     from ..planning.hardware import read_hardware
-    from ..store import default_home
 
     hardware = read_hardware()
     plugins.registries()

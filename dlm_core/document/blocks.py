@@ -62,7 +62,7 @@ class Blocks:
     def own_views(self, frontmatter: BaseModel) -> dict[type, BaseModel]:
         """Model -> the block as its plugin declared it, where a key of it is claimed twice: with its own default."""
         views: dict[type, BaseModel] = {}
-        for mount in self.composed.mounts:
+        for mount in self.composed.mounts if self.composed.twice else ():
             free = [key.rpartition(".")[2] for key in mount.fields if key not in self.composed.twice]
             if len(free) < len(mount.fields):
                 node: Any = frontmatter

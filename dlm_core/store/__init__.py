@@ -4,7 +4,7 @@ from .atomic import StoreError
 from .generations import DamagedStoreError
 from .licences import accept, is_accepted
 from .runs import Runs
-from .store import Interrupted, Store, Version, default_home, open_store
+from .store import Interrupted, Store, Version, open_store
 from .writer import Kept, Run, Writer
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "Version",
     "Writer",
     "accept",
-    "default_home",
     "is_accepted",
     "open_store",
 ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ..files import default_home
 from . import atomic, lock, objects
 from .generations import now
-from .store import default_home
 
 
 def is_accepted(key: str, license: str, home: Path | None = None) -> bool:

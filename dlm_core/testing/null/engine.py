@@ -120,7 +120,7 @@ def make_base(folder: Path, base: BaseModel) -> None:
 
 
 def _folder(base: BaseModel) -> Path:
-    from ...store import default_home
+    from ...files import default_home
 
     if base.location.startswith("hub:"):
         return default_home() / "null-bases" / base.key.replace("/", "--").replace(":", "-")
