@@ -17,13 +17,14 @@ FOLDERS = frozenset(
     ]
 )
 
-#: Lock files and what file managers and test runs leave behind.
+#: Lock files, rules for other tools, and what file managers and test runs leave behind.
 FILES = frozenset(
     [
         *("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "deno.lock"),
         *("poetry.lock", "uv.lock", "pdm.lock", "Pipfile.lock", "conda-lock.yml", "pixi.lock", "Cargo.lock"),
         *("Gemfile.lock", "composer.lock", "go.sum", "go.work.sum", "mix.lock", "flake.lock", "Podfile.lock"),
         *("pubspec.lock", "packages.lock.json", "gradle.lockfile", ".terraform.lock.hcl", "Package.resolved"),
+        *(".gitignore", ".gitattributes", ".gitmodules", ".gitkeep", ".dockerignore", ".npmignore"),
         *(".DS_Store", "Thumbs.db", "desktop.ini", ".coverage"),
     ]
 )

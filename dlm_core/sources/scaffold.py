@@ -24,7 +24,7 @@ def document_of(
     path = folder / NAME
     shown = shlex.quote(str(folder))
     if path.is_file():
-        if base is not None or include or exclude:
+        if _says_otherwise(path, plugins, base, include, exclude):
             hint = f"edit it, or run it as it is: `dlm run {shown}`"
             raise UsageError(f"{path} is there already and says what is learned from {folder} and how", hint)
         return path, False
@@ -37,6 +37,23 @@ def document_of(
         )
     _make(path, plugins, base, include, exclude)
     return path, True
+
+
+def _says_otherwise(
+    path: Path, plugins: Plugins, base: str | None, include: Sequence[str], exclude: Sequence[str]
+) -> bool:
+    """Whether something is asked for that the document does not say; the first run's own words may be repeated."""
+    if base is None and not include and not exclude:
+        return False
+    from ..document import read_document
+
+    doc = read_document(path, plugins)
+    source = (doc.config["training"]["sources"] or [{}])[0]
+    return (
+        base not in (None, doc.base_model)
+        or (bool(include) and list(include) != source.get("include"))
+        or (bool(exclude) and list(exclude) != source.get("exclude"))
+    )
 
 
 def _make(path: Path, plugins: Plugins, base: str, include: Sequence[str], exclude: Sequence[str]) -> None:
