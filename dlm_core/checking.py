@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .api import BaseModel, Document, DocumentError, Problem, Row
-from .document import collect_rows, read_document, split_rows
+from .api import BaseModel, Document, DocumentError, Problem, Row, Section, Span
+from .api.errors import UntrustedError
+from .document import collect_rows, inspect_document, read_bytes, split_rows
 from .document.settings import training_settings
 from .planning.bases import find_base
 from .planning.plan import Assigned, assign_rows, order_phases
@@ -15,6 +16,9 @@ from .plugins import Hint, Plugins
 from .sources.decisions import Decision, Tally
 from .sources.gather import Gathering
 from .sources.weights import weigh
+
+#: How the codes of problems in the frontmatter begin: the sections are as they should be.
+_FRONTMATTER = "DLM01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +43,16 @@ def check(path: Path, plugins: Plugins, see: Callable[[Decision], None] | None =
 
     Raises DocumentError with all that is wrong, and UntrustedError for sources that may not be read yet.
     """
-    doc = read_document(path, plugins)
-    problems: list[Problem] = []
+    return check_bytes(read_bytes(path), path, plugins, see)
+
+
+def check_bytes(data: bytes, path: Path, plugins: Plugins, see: Callable[[Decision], None] | None = None) -> Checked:
+    """The same for the bytes of a document that are, or are to be, in the file at `path`."""
+    doc, problems = inspect_document(data, path, plugins)
+    if any(problem.severity == "error" for problem in problems):
+        raise DocumentError(path, [*problems, *_further_problems(doc, problems, plugins)])
+    doc = replace(doc, warnings=tuple(problems))
+    problems = []
     gathering = Gathering(doc, plugins, see)
     try:
         rows, wrong_rows = collect_rows(doc, gathering, plugins)
@@ -62,10 +74,57 @@ def check(path: Path, plugins: Plugins, see: Callable[[Decision], None] | None =
         problems += [problem for trainer, mine, _ in assigned for problem in trainer.problems(doc, mine, base)]
     except DocumentError as error:
         problems += error.problems
+    if not train and not any(problem.severity == "error" for problem in problems):
+        problems.append(_nothing_to_train(rows))
     if base is None or any(problem.severity == "error" for problem in problems):
         raise DocumentError(doc.path, (*doc.warnings, *problems))
     doc = replace(doc, warnings=(*doc.warnings, *problems))
     return Checked(doc, base, train, validation, exam_only, tuple(assigned), gathering.tally)
+
+
+def _further_problems(doc: Document, found: list[Problem], plugins: Plugins) -> Iterator[Problem]:
+    """What is wrong besides, as far as it can be told of a document with errors: in rows, sources, base and settings.
+
+    What would only follow from an error already found is left out.
+    """
+    sections: Iterable[Section] = doc.sections
+    if doc.config:
+        gathering = Gathering(doc, plugins)
+        try:
+            sections = tuple(gathering)
+            yield from gathering.warnings
+        except DocumentError as error:
+            yield from error.problems
+        except UntrustedError:
+            pass  # the owner is asked once the document is right
+    rows: list[Row] = []
+    for section in sections:
+        made, wrong = _rows_of(section, doc, plugins)
+        rows += made
+        yield from wrong
+    if not doc.base_model:
+        return
+    try:
+        base = find_base(doc, plugins)
+    except DocumentError as error:
+        yield from error.problems
+        return
+    if all(problem.code.startswith(_FRONTMATTER) or problem.severity == "warning" for problem in found):
+        assigned, _ = assign_rows(order_phases(plugins.trainers.values(), doc, rows), rows, ())
+        yield from (problem for trainer, mine, _ in assigned for problem in trainer.problems(doc, mine, base))
+
+
+def _rows_of(section: Section, doc: Document, plugins: Plugins) -> tuple[list[Row], list[Problem]]:
+    try:
+        return collect_rows(doc, [section], plugins)
+    except Exception:  # the section type may need what this document's broken frontmatter does not give
+        return [], []
+
+
+def _nothing_to_train(rows: list[Row]) -> Problem:
+    message = "every question is only for the exam" if rows else "there is nothing to train on"
+    where = min((row.span for row in rows), default=Span(1))
+    return Problem(where, message, "write some prose, or an `::instruction::` section", code="DLM0407")
 
 
 def _with_hint(problems: list[Problem], hint: Hint | None) -> list[Problem]:

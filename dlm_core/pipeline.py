@@ -39,7 +39,7 @@ from .document.settings import adapter_settings, training_settings
 from .document.text import decode
 from .exam import Exam, examine
 from .manifest import EXAM_QUESTIONS, fingerprint, seal, whats_different, write_manifest
-from .planning.bases import find_engine
+from .planning.bases import about_base, find_engine
 from .planning.hardware import read_hardware
 from .planning.peak import forget_peak, peak_memory
 from .planning.plan import (
@@ -119,16 +119,16 @@ def prepare(path: Path, plugins: Plugins, options: Options, control: Control) ->
     checked = check(path, plugins)
     doc, rows = checked.doc, checked.rows
     control.emit("document", path=str(path), sections=len(doc.sections), rows=len(rows), warnings=doc.warnings)
-    if not checked.train:
-        raise UsageError(f"{doc.path} has nothing to train on", "write some prose or an ::instruction:: section")
     engine = find_engine(checked.base, plugins)
     hardware = read_hardware()
     precision = choose_precision(hardware, checked.base, doc, plugins)
-    refuse_before_download(checked.base, hardware, precision)
+    refuse_before_download(doc, checked.base, hardware, precision)
     settings, adapters = training_settings(doc), adapter_settings(doc)
     if options.ask_licence:
-        _ask_licence(checked.base, options)
-    base = engine.locate(checked.base, fetch=options.fetch)
+        with about_base(doc, "DLM0132"):
+            _ask_licence(checked.base, options)
+    with about_base(doc):
+        base = engine.locate(checked.base, fetch=options.fetch)
     work = tuple(measure_work(checked.assigned, base, engine, doc, settings))
     speed = find_speed(open_store(doc.id).root, hardware, base, precision)
     plan = make_plan(doc, work, base, hardware, precision, adapters, settings, options.long_rows, speed)

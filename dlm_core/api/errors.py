@@ -33,10 +33,14 @@ class UsageError(DlmError):
     exit_code = 2
 
 
+#: A problem's code, or how it begins -> the exit code of a document with no other errors.
+EXIT_CODES = {"DLM03": 5, "DLM0131": 6, "DLM0132": 6, "DLM0406": 4}
+
+
 class DocumentError(DlmError):
     """Every problem found in one pass over a document, in the order of their positions.
 
-    The exit code is 3; it is 5 when nothing is wrong but missing plugins (codes DLM03xx).
+    The exit code is 3, unless every error is of one other kind: see `EXIT_CODES`.
     """
 
     exit_code = 3
@@ -45,8 +49,9 @@ class DocumentError(DlmError):
         self.path, self.problems = path, tuple(sorted(problems, key=lambda p: p.span))
         super().__init__("\n".join(p.render(path) for p in self.problems))
         errors = [problem for problem in self.problems if problem.severity == "error"]
-        if errors and all(problem.code.startswith("DLM03") for problem in errors):
-            self.exit_code = PluginMissingError.exit_code
+        exits = {EXIT_CODES.get(problem.code[:5], EXIT_CODES.get(problem.code, 3)) for problem in errors}
+        if len(exits) == 1:
+            self.exit_code = exits.pop()
 
 
 class UntrustedError(DlmError):

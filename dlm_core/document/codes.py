@@ -51,11 +51,15 @@ TITLES: Mapping[str, str] = {
     "DLM0304": "a name claimed twice",
     # Base model and plan
     "DLM0130": "a base model that cannot be used",
+    "DLM0131": "a base model that is not on this machine and cannot be fetched",
+    "DLM0132": "a licence that was not accepted",
     "DLM0401": "rows that no trainer takes",
     "DLM0402": "text longer than the sequence length is split",
     "DLM0403": "a conversation longer than what is allowed or read",
     "DLM0404": "a conversation that is cut or skipped, as asked",
     "DLM0405": "a micro batch larger than the free memory",
+    "DLM0406": "more than this machine has",
+    "DLM0407": "nothing to train on",
     # Sources
     "DLM0501": "a source that does not exist",
     "DLM0502": "a source that leads out of the document's folder",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -30,21 +30,31 @@ _MISSING_ADVICE = {
 Who = Callable[[Loc], Hint | None]
 
 
-def explain(error: ValidationError, model: type[BaseModel], tree: Tree, who: Who) -> Iterator[Problem]:
-    """One problem for each place where validation failed.  `who` knows about keys that no model has."""
+def explain(
+    error: ValidationError, model: type[BaseModel], tree: Tree, who: Who, gone: Collection[Loc] = ()
+) -> Iterator[Problem]:
+    """One problem for each place where validation failed.
+
+    `who` knows about keys that no model has; `gone` are locations whose values were taken out of the tree.
+    """
     schema = json_schema(model)
     details = error.errors(include_url=False, include_context=False)
     groups: dict[Loc, list[Any]] = {}
     for detail in details:
-        groups.setdefault(_written(detail, tree), []).append(detail)
+        if (loc := written(detail, tree)) not in gone:
+            groups.setdefault(loc, []).append(detail)
     parents = {loc[:depth] for loc in groups for depth in range(len(loc))}
+    known = {loc: _meant_key(loc, schema) for loc, group in groups.items() if group[0]["type"] == "extra_forbidden"}
+    misspelt = {(*loc[:-1], meant) for loc, meant in known.items()}
     for loc, group in groups.items():
+        if loc in misspelt and group[0]["type"] == "missing":
+            continue  # it is there, under a name that is told
         of_union = all(detail["loc"] != loc for detail in group)
         if not (of_union and loc in parents):  # of a union's branches, the one that got furthest was meant
             yield _problem(loc, group, schema, tree, who)
 
 
-def _written(detail: Any, tree: Tree) -> Loc:
+def written(detail: Any, tree: Tree) -> Loc:
     """An error's location without the names of union branches; a missing key counts as written."""
     loc: Loc = ()
     for part in detail["loc"]:
@@ -78,6 +88,10 @@ def _problem(loc: Loc, details: list[Any], schema: Mapping[str, Any], tree: Tree
     allowed = _allowed(node) or "; or ".join(detail["msg"] for detail in details)
     message = f"{name} is {show(value)}; allowed: {allowed}"
     return Problem(place.value, message, _value_hint(node, value), code=code, fix=_value_fix(node, value, place))
+
+
+def _meant_key(loc: Loc, schema: Mapping[str, Any]) -> str | None:
+    return closest(str(loc[-1]), keys_of(node_at(schema, loc[:-1])))
 
 
 def _unknown_key(loc: Loc, name: str, place: Place, schema: Mapping[str, Any], tree: Tree, who: Who) -> Problem:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ..api import ConfigBlock, Problem, Span
 from .blocks import find_blocks
 from .explain import explain, show
+from .salvage import READABLE_IN_PARTS, copy_of, drop, read_parts, salvage
 from .schema import AdapterConfig
-from .tree import Tree, dotted, text_problems, value_problems
-from .versions import upgrade
+from .tree import Loc, Tree, dotted, text_problems, wrong_values
+from .versions import VERSION, upgrade
 
 if TYPE_CHECKING:
     from ..plugins import Plugins
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Frontmatter:
-    """A frontmatter that was read.  `model` holds only defaults when an error is among the problems."""
+    """A frontmatter that was read.
+
+    With an error among the problems, `model` and `config` hold what is right in it, and defaults; `config` is empty
+    when nothing could be understood, and its `base_model` is empty when that is wrong or missing.
+    """
 
     model: Any
     config: Mapping[str, Any]
@@ -38,11 +43,25 @@ def read_frontmatter(text: str, first_line: int, syntax: Literal["yaml", "toml"]
     tree = Tree(problems=list(text_problems(text, first_line)))
     if not tree.problems:
         tree = _read(text, first_line, syntax)
-    if tree.data is not None and not (bad := list(value_problems(tree))):
-        return _validated(tree, plugins)
-    if tree.data is not None:
-        tree.problems += bad
-    return Frontmatter(find_blocks(plugins).model.model_construct(), {}, _spans(tree), tuple(tree.problems))
+    if tree.data is None and syntax == "yaml" and all(p.code in READABLE_IN_PARTS for p in tree.problems):
+        known = find_blocks(plugins).model.model_fields
+        return _in_parts(read_parts(text, first_line, tree, known), plugins)
+    if tree.data is None:
+        return Frontmatter(find_blocks(plugins).model.model_construct(), {}, _spans(tree), tuple(tree.problems))
+    wrong = dict(wrong_values(tree))
+    tree.problems += wrong.values()
+    for loc in sorted(wrong, reverse=True):
+        drop(tree, loc)
+    return _validated(tree, plugins, wrong)
+
+
+def _in_parts(tree: Tree, plugins: Plugins) -> Frontmatter:
+    """What is known of a frontmatter that is broken somewhere: a key that is missing may stand just there."""
+    assert tree.data is not None
+    has_adapters = "training" in tree.data
+    found = _validated(tree, plugins)
+    problems = tuple(problem for problem in found.problems if problem.code != "DLM0102" or problem.span.line > 1)
+    return replace(found, problems=problems, adapters=found.adapters if has_adapters else None)
 
 
 def _read(text: str, first_line: int, syntax: Literal["yaml", "toml"]) -> Tree:
@@ -55,7 +74,8 @@ def _read(text: str, first_line: int, syntax: Literal["yaml", "toml"]) -> Tree:
     return read_toml(text, first_line)
 
 
-def _validated(tree: Tree, plugins: Plugins) -> Frontmatter:
+def _validated(tree: Tree, plugins: Plugins, gone: Collection[Loc] = ()) -> Frontmatter:
+    """`gone` are the locations of values that were taken out already, whose absence is no further problem."""
     blocks = find_blocks(plugins)
     model: Any = None
     config: Mapping[str, Any] = {}
@@ -65,15 +85,26 @@ def _validated(tree: Tree, plugins: Plugins) -> Frontmatter:
             model = blocks.model.model_validate_json(json.dumps(tree.data), strict=True)
             config = model.model_dump(mode="json")
         except ValidationError as error:
-            tree.problems += explain(error, blocks.model, tree, blocks.who)
+            tree.problems += explain(error, blocks.model, tree, blocks.who, gone)
         tree.problems += _adapter_problems(tree)
-    good = not any(problem.severity == "error" for problem in tree.problems)
     adapters = tuple(config["training"]["adapters"] or ()) if config else None
+    spans, problems = _spans(tree), tuple(tree.problems)
+    if not config and tree.data.get("dlm_version") == VERSION:
+        model, config, spans = _salvaged(tree, blocks.model)
     views = blocks.own_views(model) if config else {}
     model = model or blocks.model.model_construct()
-    return Frontmatter(
-        model, config if good else {}, _spans(tree), tuple(tree.problems), adapters, blocks.at_work, views
-    )
+    return Frontmatter(model, config, spans, problems, adapters, blocks.at_work, views)
+
+
+def _salvaged(tree: Tree, schema: type[BaseModel]) -> tuple[Any, Mapping[str, Any], Mapping[str, Span]]:
+    """Model, config and spans of what is right in a frontmatter that is refused."""
+    rest = copy_of(tree)
+    model = salvage(rest, schema)
+    if model is None:
+        return None, {}, _spans(tree)
+    config = model.model_dump(mode="json")
+    config["base_model"] = (rest.data or {}).get("base_model", "")
+    return model, config, _spans(rest)
 
 
 def _adapter_problems(tree: Tree) -> Iterator[Problem]:

@@ -22,17 +22,32 @@ def read_document(path: Path, plugins: Plugins) -> Document:
 
     Raises DocumentError with all of its problems, UsageError when the file cannot be read.
     """
+    return parse_document(read_bytes(path), path, plugins)
+
+
+def read_bytes(path: Path) -> bytes:
+    """A document's bytes.  Raises UsageError when the file cannot be read."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UsageError(
-            f"cannot read {path}: {error.strerror or error}", "`dlm init NAME.dlm` makes a document"
+            f"cannot read {path}: {error.strerror or error}", "`dlm init NEW.dlm` makes a document"
         ) from error
-    return parse_document(data, path, plugins)
 
 
 def parse_document(data: bytes, path: Path, plugins: Plugins) -> Document:
     """The document in these bytes; `path` says where its relative paths start.  Raises DocumentError."""
+    document, problems = inspect_document(data, path, plugins)
+    if _has_error(problems):
+        raise DocumentError(path, [*problems, *_row_problems(document, plugins)])
+    return replace(document, warnings=tuple(sorted(problems, key=lambda problem: problem.span)))
+
+
+def inspect_document(data: bytes, path: Path, plugins: Plugins) -> tuple[Document, list[Problem]]:
+    """What can be understood of a document, and what is wrong with it, apart from what is inside its sections.
+
+    `config` is empty when nothing of the frontmatter was understood.  Raises DocumentError without a frontmatter.
+    """
     text, problems = decode(data, path)
     parts = divide(text)
     if isinstance(parts, Problem):
@@ -58,9 +73,7 @@ def parse_document(data: bytes, path: Path, plugins: Plugins) -> Document:
     )
     if not _has_error(problems):
         problems += _block_problems(document, front.blocks, plugins)
-    if _has_error(problems):
-        raise DocumentError(path, [*problems, *_row_problems(document, plugins)])
-    return replace(document, warnings=tuple(sorted(problems, key=lambda problem: problem.span)))
+    return document, problems
 
 
 def _has_error(problems: list[Problem]) -> bool:

@@ -88,11 +88,19 @@ _ALWAYS_FINE = frozenset({int, bool, type(None)})
 
 def value_problems(tree: Tree) -> Iterator[Problem]:
     """Values that YAML and TOML allow and no key of a document can take."""
+    yield from (problem for _, problem in wrong_values(tree))
+
+
+def wrong_values(tree: Tree) -> Iterator[tuple[Loc, Problem]]:
+    """The same with their locations."""
     todo: list[tuple[Loc, Any]] = [((), tree.data)]
     while todo:
         loc, block = todo.pop()
         if len(loc) > MAX_DEPTH:
-            yield Problem(_place(tree, loc).key, f"`{dotted(loc)}` is nested deeper than {MAX_DEPTH}", code="DLM0109")
+            yield (
+                loc,
+                Problem(_place(tree, loc).key, f"`{dotted(loc)}` is nested deeper than {MAX_DEPTH}", code="DLM0109"),
+            )
             continue
         for key, value in block.items() if isinstance(block, dict) else enumerate(block):
             if type(value) in _ALWAYS_FINE:
@@ -102,7 +110,7 @@ def value_problems(tree: Tree) -> Iterator[Problem]:
             elif fault := _fault(value):
                 what, hint, code = fault
                 inner = (*loc, key)
-                yield Problem(_place(tree, inner).value, f"`{dotted(inner)}` {what}", hint, code=code)
+                yield inner, Problem(_place(tree, inner).value, f"`{dotted(inner)}` {what}", hint, code=code)
 
 
 def _fault(value: Any) -> tuple[str, str | None, str] | None:

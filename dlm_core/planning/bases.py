@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..api import BaseMissingError, BaseModel, Document, DocumentError, Engine, PluginMissingError, Problem, UsageError
@@ -9,14 +11,25 @@ from ..plugins import Plugins
 from ..spelling import closest
 
 
+@contextmanager
+def about_base(doc: Document, code: str = "DLM0131") -> Iterator[None]:
+    """Say at the document's `base_model` that the base is missing or may not be used.  Raises DocumentError."""
+    try:
+        yield
+    except BaseMissingError as error:
+        problem = Problem(doc.where("base_model"), error.message, error.hint, code=code)
+        raise DocumentError(doc.path, [problem]) from error
+
+
 def find_base(doc: Document, plugins: Plugins) -> BaseModel:
     """The base that the document names.  Raises DocumentError at its line."""
     try:
-        return base_from_name(doc.base_model, plugins, doc.path.parent)
+        with about_base(doc):
+            return base_from_name(doc.base_model, plugins, doc.path.parent)
     except (PluginMissingError, UsageError) as error:
         hint = plugins.hint("base model", doc.base_model)
         code = hint.code if hint else "DLM0130"
-        problem = Problem(doc.where("base_model"), f"base_model: {error.message}", error.hint, code=code)
+        problem = Problem(doc.where("base_model"), error.message, error.hint, code=code)
         raise DocumentError(doc.path, [problem]) from None
 
 

@@ -14,7 +14,7 @@ from ..api import (
     Batch,
     Choice,
     Document,
-    DoesNotFitError,
+    DocumentError,
     Engine,
     Hardware,
     LocatedBase,
@@ -115,12 +115,14 @@ def _orphan_problem(kind: str, rows: Sequence[Row]) -> Problem:
     return Problem(min(row.span for row in rows), f"no installed trainer takes {kind!r} rows{more}", code="DLM0401")
 
 
-def refuse_before_download(base: BaseModel, hardware: Hardware, precision: Precision) -> None:
-    """Raise DoesNotFitError when the weights alone, by the registry's count, exceed this machine's memory."""
+def refuse_before_download(doc: Document, base: BaseModel, hardware: Hardware, precision: Precision) -> None:
+    """Raise DocumentError when the weights alone, by the registry's count, exceed this machine's memory."""
     bits = BYTES[precision.dtype] * 8 if precision.quant == "none" else QUANT_BITS[precision.quant]
     need = base.parameters * bits / 8
     if need > hardware.memory * MEMORY_SHARE:
-        raise DoesNotFitError(
+        raise _does_not_fit(
+            doc,
+            "base_model",
             f"{base.key} needs {need / 2**30:.1f} GiB for its weights in {precision.dtype}; "
             f"{hardware.name} has {hardware.memory / 2**30:.1f} GiB",
             "choose a smaller base: `dlm bases`",
@@ -231,7 +233,7 @@ def make_plan(
     long_rows: LongRows,
     speed: Speed | None = None,
 ) -> Plan:
-    """Everything that will happen, with the reasons.  Raises DoesNotFitError when one row at a time does not fit.
+    """Everything that will happen, with the reasons.  Raises DocumentError when one row at a time does not fit.
 
     `speed` is what an earlier run on this machine showed; without it the time comes from a formula.
     """
@@ -249,7 +251,7 @@ def make_plan(
     positions = largest_batch(lengths, batch)
     memory = memory_parts(base.shape, adapters, precision, positions, min(positions, batch.micro * labelled))
     if not fits[1]:
-        raise _too_big(parts(1), free, base)
+        raise _too_big(doc, parts(1), free, base)
     problems = long_row_problems(work, settings.sequence_len, long_rows)
     if sum(memory.values()) > free:
         message = (
@@ -338,12 +340,18 @@ def _phase_plan(
     )
 
 
-def _too_big(parts: Mapping[str, int], free: int, base: LocatedBase) -> DoesNotFitError:
+def _too_big(doc: Document, parts: Mapping[str, int], free: int, base: LocatedBase) -> DocumentError:
     gib = 2**30
     detail = ", ".join(f"{name} {size / gib:.1f}" for name, size in parts.items())
     knob = "training.sequence_len" if parts["activations"] > parts["weights"] else "a smaller base (`dlm bases`)"
-    return DoesNotFitError(
+    return _does_not_fit(
+        doc,
+        "training.sequence_len" if parts["activations"] > parts["weights"] else "base_model",
         f"{base.model.key} needs {sum(parts.values()) / gib:.1f} GiB one row at a time ({detail}); "
         f"{free / gib:.1f} GiB may be used here",
         f"what helps most: {knob}",
     )
+
+
+def _does_not_fit(doc: Document, key: str, message: str, hint: str) -> DocumentError:
+    return DocumentError(doc.path, [Problem(doc.where(key), message, hint, code="DLM0406")])

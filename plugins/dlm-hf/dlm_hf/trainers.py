@@ -35,22 +35,28 @@ class Sft(Trainer):
                 doc.where("training.optimizer"),
                 f"the optimizer {name} is not available yet",
                 f"set training.optimizer to {' or '.join(OPTIMIZERS)}",
+                code="HF0001",
             )
         adapters = training.get("adapters") or {}
         kinds = {"training.adapter": training.get("adapter")}
         kinds |= {f"training.adapters.{name}.adapter": one.get("adapter") for name, one in adapters.items()}
         for key, kind in kinds.items():
             if kind == "qlora":
-                yield Problem(doc.where(key), "adapters of kind qlora are not available yet", "use lora or dora")
+                yield Problem(
+                    doc.where(key), "adapters of kind qlora are not available yet", "use lora or dora", code="HF0002"
+                )
         if training.get("precision") == "fp16":
             key = "training.precision"
             yield Problem(
-                doc.where(key), "training in fp16 is not available yet", "set training.precision: bf16 or fp32"
+                doc.where(key),
+                "training in fp16 is not available yet",
+                "set training.precision: bf16 or fp32",
+                code="HF0003",
             )
         taught = {name for row in rows for name in row.adapters} | {section.adapter for section in doc.sections}
         for name in [one for one in adapters if one not in taught]:
             where = doc.where(f"training.adapters.{name}")
-            yield Problem(where, f"there is nothing to train the adapter {name} on", no_rows(name))
+            yield Problem(where, f"there is nothing to train the adapter {name} on", no_rows(name), code="HF0004")
 
     def train(self, job: TrainJob) -> TrainResult:
         seconds = checkpoint_seconds(os.environ)

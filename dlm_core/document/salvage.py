@@ -1,0 +1,93 @@
+"""What can still be read of a frontmatter that is refused, so that the rest of the document is checked with it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import replace
+from itertools import islice, pairwise
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from .explain import written
+from .tree import Loc, Tree
+
+#: What stands in for the two keys a document must have, where they are missing or wrong.
+_REQUIRED = {"dlm_id": "0" * 26, "base_model": "none"}
+#: Problems of a text that is not understood as a whole though some of its keys may be.
+READABLE_IN_PARTS = frozenset({"DLM0107", "DLM0108", "DLM0110"})
+_TOP_KEY = re.compile(r"^[A-Za-z_\"']", re.MULTILINE)
+_MOST_PARTS = 200
+
+
+def read_parts(text: str, first_line: int, broken: Tree, known: Collection[str]) -> Tree:
+    """The top-level keys of a broken YAML frontmatter, each read on its own; those that cannot be read are left out.
+
+    Behind the first problem only `known` keys count: what looks like another may be part of a value.
+    """
+    from .yaml_text import read_yaml
+
+    whole = Tree({}, problems=list(broken.problems))
+    assert whole.data is not None
+    first = min(problem.span.line for problem in broken.problems)
+    starts = [found.start() for found in islice(_TOP_KEY.finditer(text), _MOST_PARTS)]
+    for begin, end in pairwise([*starts, len(text)]):
+        line = first_line + text.count("\n", 0, begin)
+        part = read_yaml(text[begin:end], line)
+        if not part.data or part.problems:
+            continue
+        for key, value in part.data.items():
+            if key not in whole.data and (line <= first or key in known):
+                whole.data[key] = value
+                whole.places |= {loc: place for loc, place in part.places.items() if loc[0] == key}
+    return whole
+
+
+def salvage(tree: Tree, model: type[BaseModel]) -> BaseModel | None:
+    """The model of what is right in `tree`, which loses what is not; None when that does not help."""
+    assert tree.data is not None
+    for _ in range(8):
+        try:
+            return model.model_validate_json(json.dumps({**_REQUIRED, **tree.data}), strict=True)
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_context=False)
+            wrong = {_culprit(written(detail, tree), tree) for detail in details}
+            for loc in sorted(wrong, reverse=True):
+                drop(tree, loc)
+    return None
+
+
+def drop(tree: Tree, loc: Loc) -> None:
+    """Take the value at a location out; what follows it in a list moves up, with its places."""
+    if loc not in tree.places:
+        return
+    *above, last = loc
+    parent: Any = tree.data
+    for part in above:
+        parent = parent[part]
+    del parent[last]
+    depth = len(above)
+    places = {at: place for at, place in tree.places.items() if at[: depth + 1] != loc}
+    if isinstance(last, int):
+        places = {_moved_up(at, tuple(above), last): place for at, place in places.items()}
+    tree.places.clear()
+    tree.places.update(places)
+
+
+def copy_of(tree: Tree) -> Tree:
+    """A tree that can be changed without changing this one."""
+    return replace(tree, data=json.loads(json.dumps(tree.data, default=str)), places=dict(tree.places))
+
+
+def _culprit(loc: Loc, tree: Tree) -> Loc:
+    """What is written at a location; for a missing key, the block that lacks it."""
+    return loc if loc in tree.places else loc[:-1]
+
+
+def _moved_up(at: Loc, above: Loc, index: int) -> Loc:
+    depth = len(above)
+    if at[:depth] == above and len(at) > depth and isinstance(place := at[depth], int) and place > index:
+        return (*above, place - 1, *at[depth + 1 :])
+    return at
