@@ -10,7 +10,7 @@ from ..document.fences import Piece, cut
 from ..document.markers import KNOWN, take_markers
 from ..document.scan import inner_lines
 from .intact import EditError, parts_in
-from .lines import Change, apply, lf, offset_at
+from .lines import Change, apply, lf, line_starts
 
 NO_MARKERS: frozenset[str] = frozenset()
 
@@ -176,12 +176,13 @@ def strip_markers(
     """
     text, _ = parts_in(data)
     parts = parts_of(data, markers)
-    chosen = parts if line is None else (section_at(parts, line),)
+    only = None if line is None else section_at(parts, line)
+    starts = line_starts(text)
     changes: list[Change] = []
     says: list[Says] = []
     for part in parts:
-        gone = [m for m in part.markers if part in chosen and (names is None or m.name in names)]
-        changes += [_whole_line(text, marker.span.line) for marker in gone]
+        gone = [m for m in part.markers if only in (None, part) and (names is None or m.name in names)]
+        changes += [Change(starts[marker.span.line - 1], starts[marker.span.line], "") for marker in gone]
         says.append(replace(part, markers=tuple(m for m in part.markers if m not in gone)).says)
     return _checked(data, changes, says, markers)
 
@@ -221,10 +222,6 @@ def _line_at(text: str, at: int, line: str) -> Change:
     if at and text[at - 1] != "\n":
         return Change(at, at, f"\n{line}")
     return Change(at, at, f"{line}\n")
-
-
-def _whole_line(text: str, line: int) -> Change:
-    return Change(offset_at(text, line), offset_at(text, line + 1), "")
 
 
 def _with(data: bytes, old: Part, new: Part | None, markers: frozenset[str]) -> list[Says]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -43,6 +44,11 @@ def offset_at(text: str, line: int, col: int = 1) -> int:
             return len(text)
         at = found + 1
     return min(at + col - 1, len(text))
+
+
+def line_starts(text: str) -> list[int]:
+    """The offset of every line's start, that of line 1 first, and the end of the text."""
+    return [0, *(found.end() for found in re.finditer("\n", text)), len(text)]
 
 
 def apply(data: bytes, changes: Iterable[Change]) -> bytes:

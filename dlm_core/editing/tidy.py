@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .body import NO_MARKERS, Part, fence, parts_of
 from .intact import EditError, Syntax, keeps, parts_in, read_tree
-from .lines import offset_at
+from .lines import line_starts
 
 
 def tidy(data: bytes, markers: frozenset[str] = NO_MARKERS) -> bytes:
@@ -18,9 +18,9 @@ def tidy(data: bytes, markers: frozenset[str] = NO_MARKERS) -> bytes:
     text, parts = parts_in(data)
     sections = parts_of(data, markers)
     read_tree(parts.frontmatter, parts.syntax)
-    delimiter = text[:3]
+    delimiter, starts = text[:3], line_starts(text)
     front = _without_trailing_blanks(parts.frontmatter, parts.syntax)
-    pieces = [f"{delimiter}\n{front}{delimiter}\n", *(_section(text, part) for part in sections)]
+    pieces = [f"{delimiter}\n{front}{delimiter}\n", *(_section(text, part, starts) for part in sections)]
     done = "\n".join(pieces).encode()
     if [part.says for part in parts_of(done, markers)] != [part.says for part in sections]:
         raise EditError("the document would not be the same in its canonical form")
@@ -34,9 +34,8 @@ def _without_trailing_blanks(front: str, syntax: Syntax) -> str:
     return stripped if data is not None and keeps(stripped, syntax, data) else front
 
 
-def _section(text: str, part: Part) -> str:
+def _section(text: str, part: Part, starts: list[int]) -> str:
     lines = [fence(part.type, part.adapter, part.attrs)] if part.has_fence else []
-    for marker in part.markers:
-        start = offset_at(text, marker.span.line)
-        lines.append(text[start : offset_at(text, marker.span.line + 1)].strip())
+    numbers = [marker.span.line for marker in part.markers]
+    lines += [text[starts[number - 1] : starts[number]].strip() for number in numbers]
     return "".join(f"{line}\n" for line in [*lines, *([part.content] if part.content else [])])
