@@ -101,6 +101,7 @@ def main() -> None:
         make_notes(notes, options.files)
         print(f"repository: {count(repository):,} files; notes: {count(notes):,} files")
         compare("repository, walk", repository, "walk", options)
+        compare("repository, walk and read, all kept", repository, "read", options)
         compare("notes, walk", notes, "walk", options)
         compare("notes, walk and read, all kept", notes, "read", options)
         print_one("notes, walk and read, streamed: ours", measure(sys.executable, OURS, notes, "stream"))
