@@ -86,8 +86,13 @@ class SourceReader(ABC):
         return False
 
     @abstractmethod
-    def read(self, data: bytes, name: str) -> Iterator[tuple[str, str, Mapping[str, str]]]:
-        """Yield (section type, content, attributes).  Raise ValueError to have the file skipped, with the reason."""
+    def read(
+        self, data: bytes, name: str
+    ) -> Iterator[tuple[str, str, Mapping[str, str]] | tuple[str, str, Mapping[str, str], int]]:
+        """Yield (section type, content, attributes), and the line of the file where the content begins if it is known.
+
+        Raise ValueError to have the file skipped, with the reason.
+        """
 
 
 class MediaKind(ABC):

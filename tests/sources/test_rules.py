@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dlm_core.api import Row, Span
+from dlm_core import hookimpl
+from dlm_core.api import Row, SourceReader, Span
 from dlm_core.sources.weights import copies, weigh
 from dlm_core.testing import Desk, Result
 
@@ -206,3 +208,37 @@ def test_weights_are_kept_by_a_seeded_hash() -> None:
     assert 4900 < len(once) < 5100
     assert {copies(0.0, row, 7) for row in rows} == {0}
     assert {copies(2.0, row, 7) for row in rows} == {2}
+
+
+class Cards:
+    """A plugin whose reader knows on which line of a file a section begins."""
+
+    @staticmethod
+    @hookimpl
+    def dlm_source_readers() -> list[SourceReader]:
+        class CardReader(SourceReader):
+            name = "cards"
+            suffixes = frozenset({".cards", ".zip"})
+
+            def read(self, data: bytes, name: str) -> Iterator[tuple[str, str, Mapping[str, str], int]]:
+                at = 1
+                for card in data.decode().split("---\n"):
+                    yield "instruction", card.strip("\n"), {}, at
+                    at += card.count("\n") + 1
+
+        return [CardReader()]
+
+
+def test_a_reader_s_lines_are_those_of_problems(desk: Desk) -> None:
+    desk.use(Cards())
+    write(desk, {"src/a.cards": "### Q\nWho?\n### A\nIlse.\n---\n### Q\nWhere?\n"})
+    done = refused(desk)
+    assert "a.cards:6:1" in done.err
+    assert "DLM0223" in done.err
+
+
+def test_a_suffix_that_a_reader_claims_is_not_left_out(desk: Desk) -> None:
+    write(desk, {"src/a.zip": "### Q\nWho?\n### A\nIlse.\n"})
+    assert decided(desk) == {"a.zip": "built-in *.zip"}
+    desk.use(Cards())
+    assert decided(desk) == {"a.zip": "taken"}
