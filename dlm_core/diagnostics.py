@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from .api import DocumentError, Problem
+from .api import DocumentError, Problem, Span
 
 _TAB = "    "
 #: Columns of the document shown round the caret.
 _WINDOW = 100
+#: Problems shown with their lines; what is beyond is told in one line each.
+MOST_IN_FULL = 20
 _COLORS = {"error": "1;31", "warning": "1;33", "rule": "1;34", "help": "1;36", "strong": "1"}
 
 
 def render(error: DocumentError | Iterable[Problem], path: Path, text: str | None, *, color: bool) -> str:
-    """Every problem with the line it is on, then a line that counts them.
+    """Every problem with the line it is on, in the order of their places, then lines that count them and say how to
+    go on.
 
-    `text` is the document as read; without it, and for problems in other files, no source line is shown.
+    `text` is the document as read; without it, and for problems in other files, no source line is shown.  Of very
+    many problems the last are told in one line each.
     """
-    problems = error.problems if isinstance(error, DocumentError) else tuple(error)
+    problems = sorted(error.problems if isinstance(error, DocumentError) else error, key=_order)
     lines = _lines(text) if text is not None else []
-    blocks = [_block(problem, path, [] if problem.file else lines, color) for problem in problems]
-    return "\n".join([*blocks, summary(problems)])
+    full = len(problems) if len(problems) <= MOST_IN_FULL else MOST_IN_FULL
+    blocks = [_block(problem, path, [] if problem.file else lines, color) for problem in problems[:full]]
+    if rest := [one_line(problem, path, color=color) for problem in problems[full:]]:
+        blocks.append("\n".join(rest))
+    return "\n\n".join([*blocks, "\n".join(_ending(problems, path, color))])
+
+
+def one_line(problem: Problem, path: Path, *, color: bool) -> str:
+    """`file:line:col: error[CODE]: message (help)`: for lists, and for warnings in passing."""
+    place = _clean(f"{problem.file or path}:{problem.span.line}:{problem.span.col}")
+    message = _clean(" ".join(problem.message.split()))
+    hint = f" ({_clean(problem.hint)})" if problem.hint else ""
+    return f"{place}: {_paint(_tag(problem), problem.severity, color)}: {message}{hint}"
+
+
+def _order(problem: Problem) -> tuple[bool, str, Span]:
+    return (problem.file is not None, str(problem.file or ""), problem.span)
+
+
+def _tag(problem: Problem) -> str:
+    return f"{problem.severity}[{problem.code}]" if problem.code else problem.severity
+
+
+def _ending(problems: Sequence[Problem], path: Path, color: bool) -> Iterator[str]:
+    yield _paint(summary(problems), "strong", color)
+    if count := sum(problem.fix is not None for problem in problems):
+        which = "it" if len(problems) == 1 else "all of them" if count == len(problems) else f"{count} of them"
+        yield f"`dlm check {shlex.quote(_clean(str(path)))} --fix` repairs {which}"
+    if codes := sorted({problem.code for problem in problems if problem.code}):
+        yield f"`dlm explain {codes[0]}` says more" + (", and so for every code" if len(codes) > 1 else "")
 
 
 def summary(problems: Iterable[Problem]) -> str:
@@ -39,7 +72,7 @@ def _lines(text: str) -> list[str]:
 
 def _block(problem: Problem, path: Path, lines: list[str], color: bool) -> str:
     span = problem.span
-    tag = f"{problem.severity}[{problem.code}]" if problem.code else problem.severity
+    tag = _tag(problem)
     gutter = " " * len(str(span.line))
     place = _clean(f"{problem.file or path}:{span.line}:{span.col}")
     message = "\n".join(_clean(line) for line in problem.message.split("\n"))

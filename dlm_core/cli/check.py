@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..api import DocumentError, Problem
+from ..api import DocumentError, Fix, Problem
 from ..plugins import Plugins
 from .common import document_argument, json_option
 from .terminal import print_json
@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 @click.option(
     "--sources", "every_file", is_flag=True, help="List every file of its sources, with the rule that decided."
 )
+@click.option("--fix", "repair", is_flag=True, help="Repair what needs no question, then report what remains.")
 @json_option
 @click.pass_obj
-def check(plugins: Plugins, document: Path, every_file: bool, as_json: bool) -> None:
-    """Report every problem of DOCUMENT, with its line, and what to do about it.  Exit code 3 when there are errors."""
+def check(plugins: Plugins, document: Path, every_file: bool, repair: bool, as_json: bool) -> None:
+    """Report every problem of DOCUMENT, with its line, and what to do about it.  Exit code 3 when there are errors.
+
+    With --fix, problems that can only be meant in one way are repaired in the file first: nothing else of it changes.
+    """
     import sys
 
     from .. import checking
@@ -33,13 +37,15 @@ def check(plugins: Plugins, document: Path, every_file: bool, as_json: bool) -> 
     from .errors import read_text
     from .terminal import wants_color
 
+    fixed = _fix(document, plugins, as_json) if repair else {}
     decisions: list[Decision] = []
     see = decisions.append if as_json and every_file else (lambda one: print(why.line(one))) if every_file else None
     try:
         checked = checking.check(document, plugins, see)
     except DocumentError as error:
         if as_json:
-            print_json("check", {"document": str(document), "problems": [problem_json(p) for p in error.problems]})
+            found = {"problems": [problem_json(p) for p in error.problems]}
+            print_json("check", {"document": str(document), **found, **fixed})
             sys.exit(error.exit_code)
         raise
     doc, rows = checked.doc, checked.rows
@@ -47,7 +53,8 @@ def check(plugins: Plugins, document: Path, every_file: bool, as_json: bool) -> 
         problems = [problem_json(problem) for problem in doc.warnings]
         files = {"decisions": [decision.to_json() for decision in decisions]} if every_file else {}
         sources = {**checked.tally.to_json(), **files}
-        print_json("check", {"document": str(document), "problems": problems, "rows": len(rows), "sources": sources})
+        about = {"document": str(document), "problems": problems, "rows": len(rows), "sources": sources, **fixed}
+        print_json("check", about)
         return
     if doc.warnings:
         print(
@@ -57,6 +64,23 @@ def check(plugins: Plugins, document: Path, every_file: bool, as_json: bool) -> 
     print(f"{document}: ok, {len(doc.sections)} sections, {len(rows)} rows")
     for text in why.summary(checked.tally, document):
         print(text)
+
+
+def _fix(document: Path, plugins: Plugins, as_json: bool) -> dict[str, Any]:
+    """Repair the document; what was repaired is told, or given as JSON values."""
+    from ..document import read_bytes
+    from ..editing import write_document
+    from ..fixing import fix_bytes, problems_of
+
+    made = fix_bytes(read_bytes(document), problems_of(document, plugins))
+    write_document(document, made.after, made.before)
+    if as_json:
+        return {"fixed": [problem_json(problem) for problem in made.problems]}
+    for problem in made.problems:
+        print(f"repaired {document}:{problem.span.line}:{problem.span.col}: {problem.message}")
+    if not made.problems:
+        print(f"{document}: nothing to repair")
+    return {}
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:
@@ -70,4 +94,12 @@ def problem_json(problem: Problem) -> dict[str, Any]:
         "message": problem.message,
         "help": problem.hint,
         "file": str(problem.file) if problem.file else None,
+        "fix": fix_json(problem.fix),
     }
+
+
+def fix_json(fix: Fix | None) -> dict[str, Any] | None:
+    """A repair as JSON values."""
+    if fix is None:
+        return None
+    return {"line": fix.span.line, "col": fix.span.col, "width": fix.span.width, "text": fix.text}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import click
 
 from ..api import Control
+from ..diagnostics import one_line
 from ..plugins import Plugins
 from .common import document_argument, json_option
-from .terminal import bytes_text, console, print_json, seconds_text
+from .terminal import bytes_text, console, print_json, seconds_text, wants_color
 
 #: The code of a warning about a file that was skipped.
 SKIPPED_FILE = "DLM0504"
@@ -133,4 +135,4 @@ def _print_plan(ready: Any, version: int | None, changes: list[str] | None) -> N
         table.add_row("changes", f"since version {version}: {', '.join(changes) or 'none, a run would not train'}")
     out.print(table)
     for problem in plan.problems:
-        out.print(f"{ready.doc.path}:{problem.span.line}: {problem.message}", style="yellow", soft_wrap=True)
+        print(one_line(problem, ready.doc.path, color=wants_color(sys.stdout)))

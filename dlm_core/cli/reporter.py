@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .. import hookimpl
 from ..api import Event
-from .terminal import JSON_SCHEMA, bytes_text, is_live, json_line, seconds_text
+from ..diagnostics import one_line
+from .terminal import JSON_SCHEMA, bytes_text, is_live, json_line, seconds_text, wants_color
 
 if TYPE_CHECKING:
     from ..plugins import Plugins
@@ -57,7 +59,7 @@ class PlainReporter(Reporter):
 
     def on_document(self, data: Any) -> None:
         for warning in data["warnings"]:
-            self.say(f"{data['path']}:{warning.span.line}:{warning.span.col}: warning: {warning.message}")
+            self.say(one_line(warning, Path(data["path"]), color=wants_color(sys.stderr)))
         self.say(f"document   {data['sections']} sections, {data['rows']} rows")
 
     def on_plan(self, data: Any) -> None:

@@ -30,11 +30,13 @@ def test_the_whole_look(parse, doc):
         "  |   ^^^^^^^\n"
         "  |\n"
         "  = help: did you mean `lora_r`?\n"
+        "\n"
         "error[DLM0104]: `training.lora_r` is 900; allowed: a whole number from 1 to 256\n"
         " --> a.dlm:7:11\n"
         "  |\n"
         "7 |   lora_r: 900\n"
         "  |           ^^^\n"
+        "\n"
         "warning[DLM0203]: this line looks like a section fence but is read as text\n"
         " --> a.dlm:9:1\n"
         "  |\n"
@@ -42,7 +44,10 @@ def test_the_whole_look(parse, doc):
         "  | ^^^^^^^^^^^^^^^^\n"
         "  |\n"
         "  = help: write `::instruction::`\n"
-        "2 errors, 1 warning"
+        "\n"
+        "2 errors, 1 warning\n"
+        "`dlm check a.dlm --fix` repairs 1 of them\n"
+        "`dlm explain DLM0101` says more, and so for every code"
     )
 
 
@@ -85,8 +90,8 @@ def test_nothing_of_the_document_reaches_the_terminal_raw():
 
 def test_without_text_and_in_other_files_there_is_no_source_line():
     problem = Problem(Span(2, 3), "m", "h", file=Path("b.md"))
-    assert render([problem], PATH, "x\ny", color=False) == "error: m\n --> b.md:2:3\n  = help: h\n1 error"
-    assert render([Problem(Span(12), "m")], PATH, None, color=False) == "error: m\n  --> a.dlm:12:1\n1 error"
+    assert render([problem], PATH, "x\ny", color=False) == "error: m\n --> b.md:2:3\n  = help: h\n\n1 error"
+    assert render([Problem(Span(12), "m")], PATH, None, color=False) == "error: m\n  --> a.dlm:12:1\n\n1 error"
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\r", "\n"])
