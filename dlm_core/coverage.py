@@ -77,7 +77,7 @@ class Coverage:
     def sections(self) -> list[SectionLines]:
         own = sorted((one for one in self.checked.doc.sections if not one.source), key=lambda one: one.span)
         ends = [section.span.line - 1 for section in own[1:]] + [len(self.lines)]
-        return [SectionLines(one, one.span.line, end) for one, end in zip(own, ends, strict=True)]
+        return [SectionLines(one, one.span.line, end) for one, end in zip(own, ends[: len(own)], strict=True)]
 
     def rows_within(self, first: int, last: int) -> list[SeenRow]:
         """The rows whose place is on these lines; those of sources are at the line that names the source."""

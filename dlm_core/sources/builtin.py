@@ -29,12 +29,13 @@ FILES = frozenset(
     ]
 )
 
-#: Compiled, minified, packed: bytes or lines nobody wrote.
+#: Compiled, minified, packed: bytes or lines nobody wrote; and documents, whose `!exam` answers must not be learned.
 SUFFIXES = (
     *(".pyc", ".pyo", ".pyd", ".so", ".dylib", ".dll", ".o", ".a", ".obj", ".lib", ".class", ".jar", ".war", ".rlib"),
     *(".rmeta", ".wasm", ".exe", ".msi", ".whl", ".egg", ".min.js", ".min.css", ".js.map", ".css.map"),
     *(".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2", ".zst", ".7z", ".rar", ".iso", ".dmg"),
     *(".woff", ".woff2", ".ttf", ".otf", ".eot", ".ico"),
+    ".dlm",
     *(".safetensors", ".gguf", ".onnx", ".pt", ".pth", ".npy", ".npz", ".pkl", ".pickle", ".sqlite", ".sqlite3"),
 )
 

@@ -8,6 +8,7 @@ import pytest
 
 from dlm_core.testing import Desk
 
+from ..conftest import Desk as Installed
 from ..test_json import hold
 
 
@@ -43,6 +44,14 @@ def test_a_folder_is_made_a_document_once(desk: Desk) -> None:
         other = desk.dlm("run", root, *words)
         assert (other.code, "is there already" in other.err) == (2, True)
     assert (root / ".dlm" / "corpus.dlm").read_text() == text
+
+
+def test_the_tokens_of_a_document_without_sections_of_its_own(tmp_path: Path) -> None:
+    root = repository(Desk(tmp_path))
+    real = Installed(tmp_path, tmp_path / "home")
+    assert real.dlm("run", root, "--base", "tiny", "--dry-run").code == 0
+    done = real.dlm("tokens", root / ".dlm" / "corpus.dlm")
+    assert (done.code, "sub/d.md" in done.out) == (0, True), done.err
 
 
 def test_a_base_that_is_not_known_leaves_nothing(desk: Desk) -> None:

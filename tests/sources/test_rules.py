@@ -58,6 +58,7 @@ def test_the_first_rule_decides(desk: Desk) -> None:
             "src/.dlm/ignore": "d*\n!e*\n",
             "src/.gitignore": "g*\n",
             "src/build/x.md": "x",
+            "src/other.dlm": "### Q !exam\nNot to be learned.\n",
             "src/node_modules/x.md": "x",
             **{
                 f"src/{name}": name
@@ -77,6 +78,7 @@ def test_the_first_rule_decides(desk: Desk) -> None:
         "g.md": "ignore g*",
         "h.txt": "include *.md",
         "node_modules": "built-in node_modules/",
+        "other.dlm": "built-in *.dlm",
         "uv.lock": "built-in uv.lock",
     }
 
