@@ -19,7 +19,27 @@ import tempfile
 from pathlib import Path
 
 HEAD = "---\ndlm_id: 01KAPQ5T0J8E6M3Y7VZ2R4W9XC\ndlm_version: 15\nbase_model: smollm2-135m\ntraining:\n  sources:\n"
-WORDS = "the lamp of a lighthouse turns above its black rock while ships pass by night and wait for day".split()
+WORDS = [
+    "the",
+    "lamp",
+    "of",
+    "a",
+    "lighthouse",
+    "turns",
+    "above",
+    "its",
+    "black",
+    "rock",
+    "while",
+    "ships",
+    "pass",
+    "by",
+    "night",
+    "and",
+    "wait",
+    "for",
+    "day",
+]
 
 #: What every job starts with: the CPU time since here is printed with the number of files.
 CLOCK = """
@@ -154,7 +174,9 @@ def make_repository(root: Path, files: int) -> None:
         name = f"package{number % 97}/{('src', 'docs', 'tests')[number % 3]}/m{number}"
         write(root / f"{name}{('.py', '.md', '.log', '.json')[number % 4]}", text(chance, 400))
     for number in range(files // 2):
-        folder = root / ("web" if number % 2 else ".") / "node_modules" / f"p{number % 151}" / ("lib", "dist")[number % 2]
+        folder = (
+            root / ("web" if number % 2 else ".") / "node_modules" / f"p{number % 151}" / ("lib", "dist")[number % 2]
+        )
         write(folder / f"f{number}.{('js', 'md', 'json')[number % 3]}", text(chance, 120))
     for number in range(files // 4):
         write(root / ".git" / "objects" / f"{number % 256:02x}" / f"{number:038x}", text(chance, 120))
