@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         ConfigBlock,
         Engine,
         Event,
+        Explanation,
         Exporter,
         MediaKind,
         PrecisionPolicy,
@@ -83,6 +84,11 @@ class DlmSpec:
     @hookspec
     def dlm_commands(self) -> Iterable[Command]:
         """Subcommands of `dlm`."""
+        return ()
+
+    @hookspec
+    def dlm_explanations(self) -> Iterable[Explanation]:
+        """Pages for the codes of the problems this plugin finds, shown by `dlm explain CODE`."""
         return ()
 
     @hookspec

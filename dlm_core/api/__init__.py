@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .document import Document, Fix, Marker, Problem, Section, Span
+    from .document import Document, Explanation, Fix, Marker, Problem, Section, Span, read_explanations
     from .errors import (
         BaseMissingError,
         DivergedError,
@@ -57,11 +57,13 @@ if TYPE_CHECKING:
 _MODULES = {
     "document": (
         "Document",
+        "Explanation",
         "Fix",
         "Marker",
         "Problem",
         "Section",
         "Span",
+        "read_explanations",
     ),
     "errors": (
         "BaseMissingError",
@@ -152,6 +154,7 @@ __all__ = [
     "Engine",
     "Event",
     "ExportFailedError",
+    "Explanation",
     "ExportJob",
     "Exporter",
     "Fix",
@@ -192,6 +195,7 @@ __all__ = [
     "TrainingSettings",
     "UsageError",
     "chat_row",
+    "read_explanations",
     "text_row",
 ]
 

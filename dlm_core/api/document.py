@@ -55,6 +55,27 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """What `dlm explain CODE` shows of a problem's code: capital letters and four digits, a title, a page in Markdown.
+
+    The letters are the plugin's own; `DLM` is core's.
+    """
+
+    code: str
+    title: str
+    page: str
+
+
+def read_explanations(folder: Path) -> list[Explanation]:
+    """The pages `CODE.md` of a folder, by code.  A page's first line is `# CODE: title`."""
+    found = []
+    for path in sorted(folder.glob("*.md")):
+        page = path.read_text(encoding="utf-8")
+        found.append(Explanation(path.stem, page.partition("\n")[0].partition(": ")[2].strip(), page))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
 class Marker:
     """A provenance comment on the first lines of a section, such as `<!-- dlm-auto-synth: … -->`."""
 

@@ -10,7 +10,7 @@ from ..api import Command
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..api import Exporter, PrecisionPolicy, Runner, SectionType, SourceReader
+    from ..api import Explanation, Exporter, PrecisionPolicy, Runner, SectionType, SourceReader
 
 
 @hookimpl
@@ -49,11 +49,21 @@ def dlm_exporters() -> Iterable[Exporter]:
 
 
 @hookimpl
+def dlm_explanations() -> Iterable[Explanation]:
+    from pathlib import Path
+
+    from ..api import read_explanations
+
+    return read_explanations(Path(__file__).parent.parent / "explanations")
+
+
+@hookimpl
 def dlm_commands() -> Iterable[Command]:
     helps = {
         "run": "check, train if anything changed, examine, export",
         "init": "make a new document from a template",
-        "check": "report every problem of a document",
+        "check": "report every problem of a document, and repair the plain ones",
+        "explain": "say what the code of a problem means",
         "tokens": "show what of a document trains, token by token",
         "plan": "say what a run would do, without doing it",
         "train": "train and examine, without exporting",

@@ -17,7 +17,7 @@ from ..spelling import closest
 from . import values
 
 SECTIONS = {
-    "Everyday": ("run", "init", "check", "prompt", "chat"),
+    "Everyday": ("run", "init", "check", "explain", "prompt", "chat"),
     "Parts of a run": ("plan", "tokens", "train", "exam", "export"),
     "Changing a document": ("set", "fmt", "migrate"),
     "Looking and going back": ("show", "rollback", "trust", "bases", "plugins", "plugin", "schema", "doctor"),

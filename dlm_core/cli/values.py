@@ -133,11 +133,11 @@ def templates(_ctx: Context, _param: Parameter, word: str) -> Items:
     return _matching(dict.fromkeys(template_names(), ""), word)
 
 
-def codes(_ctx: Context, _param: Parameter, word: str) -> Items:
+def codes(ctx: Context, _param: Parameter, word: str) -> Items:
     """The codes of problems."""
-    from ..document.codes import TITLES
+    from .group import plugins_of
 
-    return _matching(TITLES, word.upper())
+    return _matching({one.code: one.title for one in plugins_of(ctx).explanations.values()}, word.upper())
 
 
 def _matching(values: Mapping[str, str], word: str) -> Items:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ConfigBlock,
         Engine,
         Event,
+        Explanation,
         Exporter,
         MediaKind,
         PrecisionPolicy,
@@ -222,6 +223,10 @@ class Plugins:
     def commands(self) -> Registry[Command]:
         return self._registry("command", "dlm_commands", api.Command, "name")
 
+    @cached_property
+    def explanations(self) -> Registry[Explanation]:
+        return self._registry("explanation", "dlm_explanations", api.Explanation, "code")
+
     def registry(self, kind: str) -> Registry[Any] | None:
         """The registry of a kind, by what its things are called: "section type", "exporter"."""
         attribute = KINDS.get(kind)
@@ -304,6 +309,7 @@ KINDS = {
     "exporter": "exporters",
     "runner": "runners",
     "command": "commands",
+    "explanation": "explanations",
 }
 
 

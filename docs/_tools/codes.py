@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dlm_core.document.codes import TITLES
+from dlm_core.plugins import Plugins
 
 
 def pages() -> str:
     """A table of every code with its title."""
-    rows = [f"| `{code}` | {title} |" for code, title in sorted(TITLES.items())]
+    known = Plugins.load().explanations.values()
+    rows = [f"| `{one.code}` | {one.title} |" for one in known]
     return "\n".join(["| code | problem |", "|---|---|", *rows])

@@ -26,7 +26,6 @@ class Merged(Exporter):
                 Span(1),
                 f"the base's weights are stored as {', '.join(foreign)}, which nothing can be merged into",
                 "choose the same base in bf16, or export the adapter folder",
-                code="HF0101",
             )
 
     def export(self, job: ExportJob) -> Iterable[Artifact]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dlm_core import hookimpl
 
 if TYPE_CHECKING:
-    from dlm_core.api import BaseModel, Engine, Exporter, Trainer
+    from dlm_core.api import BaseModel, Engine, Explanation, Exporter, Trainer
 
 
 @hookimpl
@@ -36,3 +36,12 @@ def dlm_exporters() -> list[Exporter]:
     from .exporters import Merged
 
     return [Merged()]
+
+
+@hookimpl
+def dlm_explanations() -> list[Explanation]:
+    from pathlib import Path
+
+    from dlm_core.api import read_explanations
+
+    return read_explanations(Path(__file__).parent / "explanations")

@@ -1,0 +1,222 @@
+"""What must be around a page's example for its problem to come up: files, plugins, a small machine."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+from dlm_core import hookimpl
+from dlm_core.api import BaseModel, ConfigBlock, Document, Problem, Row, Section, SectionType
+from dlm_core.cli import invoke
+from dlm_core.plugins import Plugins
+
+#: Signs on a page for bytes that cannot be shown -> those bytes.
+SIGNS = {"␀": b"\0", "␇": b"\x07", "⍰": b"\xe9", "⟨BOM⟩": b"\xef\xbb\xbf"}
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    text: str
+
+
+def nothing(folder: Path) -> None:
+    """Most examples need no more than themselves."""
+
+
+def files(contents: Mapping[str, str | bytes]) -> Callable[[Path], None]:
+    """Files beside the document, by path."""
+
+    def make(folder: Path) -> None:
+        for name, content in contents.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    return make
+
+
+def pipe(folder: Path) -> None:
+    os.mkfifo(folder / "notes.pipe")
+
+
+# -- plugins ------------------------------------------------------------------------------------------
+
+
+class Poem(SectionType):
+    name = "poem"
+
+    def rows(self, section: Section, doc: Document) -> Iterable[Row]:
+        if ":" not in section.content:
+            raise ValueError("a poem starts with its title and a colon")
+        yield Row("verse", {"text": section.content}, section.span)
+
+
+class Picture(SectionType):
+    from dlm_core.api import Attr
+
+    name = "picture"
+    attrs: Mapping[str, Any] = {"path": Attr(required=True), "alt": Attr()}  # noqa: RUF012
+    body = "optional"
+
+    def rows(self, section: Section, doc: Document) -> Iterable[Row]:
+        from dlm_core.api import text_row
+
+        yield text_row(section.attrs.get("alt") or "a picture", section.span)
+
+    def media(self, section: Section) -> Iterable[tuple[str, str]]:
+        return [("picture", section.attrs["path"])]
+
+
+class Pause(SectionType):
+    name = "pause"
+    body = "forbidden"
+
+    def rows(self, section: Section, doc: Document) -> Iterable[Row]:
+        return ()
+
+
+class Preference(ConfigBlock):
+    path = "training.preference"
+
+    def model(self) -> Any:
+        from pydantic import ConfigDict, create_model
+
+        return create_model("Preference", __config__=ConfigDict(extra="forbid", frozen=True), enabled=(bool, False))
+
+
+class Schedule(ConfigBlock):
+    path = "training.schedule"
+
+    def model(self) -> Any:
+        from pydantic import ConfigDict, create_model
+
+        config = ConfigDict(extra="forbid", frozen=True)
+        return create_model("Schedule", __config__=config, first=(int, 1), last=(int, 9))
+
+    def check(self, doc: Document) -> Iterable[Problem]:
+        found = doc.config["training"]["schedule"]
+        if found["first"] > found["last"]:
+            yield Problem(doc.where("training.schedule.first"), "`first` comes after `last`", "swap them")
+
+
+def plugin(**hooks: Any) -> ModuleType:
+    module = ModuleType("example")
+    for name, value in hooks.items():
+
+        def hook(value: Any = value) -> Any:
+            return value
+
+        hook.__name__ = name
+        setattr(module, name, hookimpl(lambda value=value: value))
+    return module
+
+
+def failing() -> ModuleType:
+    def raises() -> None:
+        raise RuntimeError("it cannot find its dictionary")
+
+    module = ModuleType("tides")
+    module.dlm_section_types = hookimpl(raises)  # type: ignore[attr-defined]
+    return module
+
+
+WALLED = BaseModel("walled", "/nowhere", parameters=1000, license="Walled-1.0", gated=True)
+
+
+@dataclass(frozen=True)
+class Around:
+    """`plugins` are registered beside those installed, by name; `machine` shrinks the memory (bytes)."""
+
+    prepare: Callable[[Path], None] = nothing
+    plugins: Mapping[str, Callable[[], ModuleType]] = None  # type: ignore[assignment]
+    memory: int | None = None
+
+
+def with_plugins(**plugins: Callable[[], ModuleType]) -> Around:
+    return Around(plugins=plugins)
+
+
+POEMS = plugin(dlm_section_types=[Poem()])
+PICTURES = replace(
+    with_plugins(pictures=lambda: plugin(dlm_section_types=[Picture()])),
+    prepare=files({"harbour.png": "not looked at"}),
+)
+AROUND: Mapping[str, Around] = {
+    "DLM0115": with_plugins(preference=lambda: plugin(dlm_config_blocks=[Preference()])),
+    "DLM0116": with_plugins(schedules=lambda: plugin(dlm_config_blocks=[Schedule()])),
+    "DLM0132": with_plugins(walled=lambda: plugin(dlm_base_models=[WALLED])),
+    "DLM0205": PICTURES,
+    "DLM0206": PICTURES,
+    "DLM0207": PICTURES,
+    "DLM0209": with_plugins(pauses=lambda: plugin(dlm_section_types=[Pause()])),
+    "DLM0215": PICTURES,
+    "DLM0225": with_plugins(poems=lambda: POEMS),
+    "DLM0303": with_plugins(tides=failing),
+    "DLM0304": with_plugins(poems=lambda: POEMS, verses=lambda: plugin(dlm_section_types=[Poem()])),
+    "DLM0401": with_plugins(poems=lambda: POEMS),
+    "DLM0405": Around(memory=535_000_000),
+    "DLM0406": Around(memory=300_000_000),
+    "DLM0501": Around(files({"guide.md": "A guide.\n"})),
+    "DLM0502": Around(files({"texts/guide.md": "A guide.\n"})),
+    "DLM0503": Around(files({"texts/a.txt": "One.\n", "texts/b.txt": "Two.\n"})),
+    "DLM0504": Around(files({"texts/a.txt": "One.\n", "texts/b.txt": b"Two.\0\n"})),
+    "DLM0505": Around(files({".env": "TOKEN=1\n", "guide.md": "A guide.\n"})),
+    "DLM0506": Around(pipe),
+    "DLM0508": Around(files({"texts/a.txt": "One.\n", "texts/.dlm/ignore/rules": "*.txt\n"})),
+}
+
+
+def as_bytes(example: str) -> bytes:
+    """The document that an example on a page shows."""
+    data = example.encode()
+    for sign, meant in SIGNS.items():
+        data = data.replace(sign.encode(), meant)
+    return data
+
+
+def say(code: str, command: str, example: str, folder: Path) -> Said:
+    """What a command of a page says about its example, in a folder of its own."""
+    around = AROUND.get(code, Around())
+    around.prepare(folder)
+    (folder / "notes.dlm").write_bytes(as_bytes(example))
+    out, err = io.StringIO(), io.StringIO()
+    with _small_machine(around.memory), contextlib.chdir(folder), mock.patch.dict(os.environ, _environment(folder)):
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            exit_code = invoke(shlex.split(command)[1:], lambda off: _load(off, around))
+    return Said(exit_code, out.getvalue() + err.getvalue())
+
+
+def _load(off: Iterable[str], around: Around) -> Plugins:
+    plugins = Plugins.load(off)
+    for name, make in (around.plugins or {}).items():
+        plugins.register(make(), name, f"dlm-{name}", "1.0")
+    return plugins
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {"DLM_HOME": str(folder / "home"), "NO_COLOR": "1", "HOME": str(folder)}
+
+
+@contextmanager
+def _small_machine(memory: int | None) -> Iterator[None]:
+    if memory is None:
+        yield
+        return
+    from dlm_core import pipeline
+
+    def small() -> Any:
+        return replace(pipeline_read(), memory=memory, free_memory=memory)
+
+    pipeline_read = pipeline.read_hardware
+    with mock.patch.object(pipeline, "read_hardware", small):
+        yield
