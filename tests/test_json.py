@@ -21,6 +21,9 @@ SHORT = QUICK.replace("num_epochs: 12", "num_epochs: 2")
 #: Command line -> the report it prints; `DOC` stands for a document that was trained.
 REPORTS = {
     "check DOC": "check",
+    "check DOC --fix": "check",
+    "explain": "explanations",
+    "explain DLM0101": "explain",
     "plan DOC": "plan",
     "run DOC --dry-run": "plan",
     "show DOC": "show",

@@ -36,6 +36,8 @@ LOOKING = {
     "doctor": {"importlib.metadata", "email"} | STORE | TABLES,
     "doctor --json": {"importlib.metadata", "email"} | STORE,
     "schema": PARSING - {"yaml"},
+    "explain": set(),
+    "explain DLM0101": set(),
     "completion bash": {"click.shell_completion"},
 }
 COMMANDS = sorted(Plugins.load().commands)

@@ -153,6 +153,15 @@ def test_an_observer(away: Away) -> None:
     assert (away.folder / "home" / "diary.txt").read_text() == "version 1\n"
 
 
+def test_explanations(away: Away) -> None:
+    (away.folder / "notes.dlm").write_text(f"---\n{FRONT}base_model: null-base\n---\n::verses::\nNo title.\n")
+    refused = away.dlm("check", "notes.dlm", only="verses")
+    assert (refused.returncode, "`dlm explain VERSE0001` says more" in refused.stderr) == (3, True)
+    told = away.dlm("explain", "verse0001", only="verses")
+    assert told.stdout.startswith("VERSE0001: a poem without a title\n")
+    assert away.dlm("explain", "VERSE0001").returncode == 2
+
+
 def test_base_models(away: Away) -> None:
     events = away.run("A line.\n", only="fleet", base="fleet-small")
     assert of(events, "plan")["base"]["model"]["key"] == "fleet-small"
