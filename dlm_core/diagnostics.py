@@ -75,7 +75,7 @@ def _block(problem: Problem, path: Path, lines: list[str], color: bool) -> str:
     tag = _tag(problem)
     gutter = " " * len(str(span.line))
     place = _clean(f"{problem.file or path}:{span.line}:{span.col}")
-    message = "\n".join(_clean(line) for line in problem.message.split("\n"))
+    message = _clean(problem.message)
     out = [f"{_paint(tag, problem.severity, color)}{_paint(': ' + message, 'strong', color)}"]
     out.append(f"{gutter}{_paint('-->', 'rule', color)} {place}")
     bar = _paint("|", "rule", color)

@@ -47,6 +47,10 @@ class Problem:
     file: Path | None = None
     fix: Fix | None = None
 
+    def __post_init__(self) -> None:
+        if "\n" in self.message:  # names and values that a message quotes may hold anything; it stays one line
+            object.__setattr__(self, "message", self.message.replace("\n", "\\n"))
+
     def render(self, path: Path) -> str:
         """`file:line:col: error: message`, and the hint on a line of its own."""
         tag = f"{self.severity}[{self.code}]" if self.code else self.severity
