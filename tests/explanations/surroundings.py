@@ -65,7 +65,7 @@ class Picture(SectionType):
     from dlm_core.api import Attr
 
     name = "picture"
-    attrs: Mapping[str, Any] = {"path": Attr(required=True), "alt": Attr()}  # noqa: RUF012
+    attrs: Mapping[str, Any] = {"path": Attr(required=True), "alt": Attr()}
     body = "optional"
 
     def rows(self, section: Section, doc: Document) -> Iterable[Row]:
@@ -184,19 +184,24 @@ def as_bytes(example: str) -> bytes:
     return data
 
 
+def plain(text: str, folder: Path) -> str:
+    """What was said, without where it was said."""
+    return text.replace(f"{folder}/", "").replace(str(folder), "/home/ada")
+
+
 def say(code: str, command: str, example: str, folder: Path) -> Said:
     """What a command of a page says about its example, in a folder of its own."""
     around = AROUND.get(code, Around())
     around.prepare(folder)
     (folder / "notes.dlm").write_bytes(as_bytes(example))
     out, err = io.StringIO(), io.StringIO()
-    with _small_machine(around.memory), contextlib.chdir(folder), mock.patch.dict(os.environ, _environment(folder)):
+    with small_machine(around.memory), contextlib.chdir(folder), mock.patch.dict(os.environ, _environment(folder)):
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            exit_code = invoke(shlex.split(command)[1:], lambda off: _load(off, around))
+            exit_code = invoke(shlex.split(command)[1:], lambda off: load(off, around))
     return Said(exit_code, out.getvalue() + err.getvalue())
 
 
-def _load(off: Iterable[str], around: Around) -> Plugins:
+def load(off: Iterable[str], around: Around) -> Plugins:
     plugins = Plugins.load(off)
     for name, make in (around.plugins or {}).items():
         plugins.register(make(), name, f"dlm-{name}", "1.0")
@@ -208,7 +213,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _small_machine(memory: int | None) -> Iterator[None]:
+def small_machine(memory: int | None) -> Iterator[None]:
     if memory is None:
         yield
         return
