@@ -21,6 +21,8 @@ YES_OR_NO = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "fa
 #: Old names of keys -> what they are called now.
 RENAMED = {"training.dpo": "training.preference"}
 _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?")
+#: Unknown keys whose meaning is guessed; whoever has more does not need a guess for each.
+_MOST_GUESSES = 100
 _MISSING_ADVICE = {
     "dlm_id": "`dlm init` makes one; it never changes afterwards",
     "base_model": "name a base: `dlm bases` lists them",
@@ -44,14 +46,15 @@ def explain(
         if (loc := written(detail, tree)) not in gone:
             groups.setdefault(loc, []).append(detail)
     parents = {loc[:depth] for loc in groups for depth in range(len(loc))}
-    known = {loc: _meant_key(loc, schema) for loc, group in groups.items() if group[0]["type"] == "extra_forbidden"}
+    unknown = [loc for loc, group in groups.items() if group[0]["type"] == "extra_forbidden"]
+    known = {loc: _meant_key(loc, schema) for loc in unknown[:_MOST_GUESSES]}
     misspelt = {(*loc[:-1], meant) for loc, meant in known.items()}
     for loc, group in groups.items():
         if loc in misspelt and group[0]["type"] == "missing":
             continue  # it is there, under a name that is told
         of_union = all(detail["loc"] != loc for detail in group)
         if not (of_union and loc in parents):  # of a union's branches, the one that got furthest was meant
-            yield _problem(loc, group, schema, tree, who)
+            yield _problem(loc, group, schema, tree, who, guess=loc in known)
 
 
 def written(detail: Any, tree: Tree) -> Loc:
@@ -63,13 +66,15 @@ def written(detail: Any, tree: Tree) -> Loc:
     return (*loc, detail["loc"][-1]) if detail["type"] == "missing" else loc
 
 
-def _problem(loc: Loc, details: list[Any], schema: Mapping[str, Any], tree: Tree, who: Who) -> Problem:
+def _problem(loc: Loc, details: list[Any], schema: Mapping[str, Any], tree: Tree, who: Who, *, guess: bool) -> Problem:
     kind = details[0]["type"]
     place = tree.places.get(loc, _TOP)
     name = f"`{dotted(loc)}`" + (f" (written as `{place.written}`)" if place.written else "")
     if kind == "missing":
         parent = tree.places.get(loc[:-1], _TOP)
         return Problem(parent.key, f"{name} is missing", _MISSING_ADVICE.get(dotted(loc)), code="DLM0102")
+    if kind == "extra_forbidden" and not guess:
+        return Problem(place.key, f"unknown key {name}", code="DLM0101")
     if kind == "extra_forbidden":
         return _unknown_key(loc, name, place, schema, tree, who)
     if details[0]["loc"][-1:] == ("[key]",):

@@ -50,8 +50,7 @@ def read_frontmatter(text: str, first_line: int, syntax: Literal["yaml", "toml"]
         return Frontmatter(find_blocks(plugins).model.model_construct(), {}, _spans(tree), tuple(tree.problems))
     wrong = dict(wrong_values(tree))
     tree.problems += wrong.values()
-    for loc in sorted(wrong, reverse=True):
-        drop(tree, loc)
+    drop(tree, wrong)
     return _validated(tree, plugins, wrong)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from bisect import bisect_left
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import islice, pairwise
 from typing import Any
@@ -54,26 +55,29 @@ def salvage(tree: Tree, model: type[BaseModel]) -> BaseModel | None:
         except ValidationError as error:
             details = error.errors(include_url=False, include_context=False)
             wrong = {_culprit(written(detail, tree), tree) for detail in details}
-            for loc in sorted(wrong, reverse=True):
-                drop(tree, loc)
+            drop(tree, wrong)
     return None
 
 
-def drop(tree: Tree, loc: Loc) -> None:
-    """Take the value at a location out; what follows it in a list moves up, with its places."""
-    if loc not in tree.places:
-        return
-    *above, last = loc
-    parent: Any = tree.data
-    for part in above:
-        parent = parent[part]
-    del parent[last]
-    depth = len(above)
-    places = {at: place for at, place in tree.places.items() if at[: depth + 1] != loc}
-    if isinstance(last, int):
-        places = {_moved_up(at, tuple(above), last): place for at, place in places.items()}
+def drop(tree: Tree, wrong: Collection[Loc]) -> None:
+    """Take the values at these locations out; what follows one in a list moves up, with its places."""
+    gone = {loc for loc in wrong if loc in tree.places}
+    for loc in sorted(gone, reverse=True):
+        if not any(loc[:depth] in gone for depth in range(1, len(loc))):
+            del _parent(tree, loc)[loc[-1]]
+    places = {at: place for at, place in tree.places.items() if not any(at[:n] in gone for n in range(1, len(at) + 1))}
+    numbers: dict[Loc, list[int]] = {}
+    for loc in sorted(loc for loc in gone if isinstance(loc[-1], int)):
+        numbers.setdefault(loc[:-1], []).append(_number(loc))
     tree.places.clear()
-    tree.places.update(places)
+    tree.places.update({_moved_up(at, numbers): place for at, place in places.items()} if numbers else places)
+
+
+def _parent(tree: Tree, loc: Loc) -> Any:
+    node: Any = tree.data
+    for part in loc[:-1]:
+        node = node[part]
+    return node
 
 
 def copy_of(tree: Tree) -> Tree:
@@ -86,8 +90,14 @@ def _culprit(loc: Loc, tree: Tree) -> Loc:
     return loc if loc in tree.places else loc[:-1]
 
 
-def _moved_up(at: Loc, above: Loc, index: int) -> Loc:
-    depth = len(above)
-    if at[:depth] == above and len(at) > depth and isinstance(place := at[depth], int) and place > index:
-        return (*above, place - 1, *at[depth + 1 :])
-    return at
+def _moved_up(at: Loc, gone: Mapping[Loc, list[int]]) -> Loc:
+    """Where a location is after those in lists before it have gone: list -> their numbers, rising."""
+    return tuple(
+        part - bisect_left(gone.get(at[:depth], []), part) if isinstance(part, int) else part
+        for depth, part in enumerate(at)
+    )
+
+
+def _number(loc: Loc) -> int:
+    assert isinstance(loc[-1], int)
+    return loc[-1]
