@@ -87,8 +87,9 @@ def _validated(tree: Tree, plugins: Plugins, gone: Collection[Loc] = ()) -> Fron
             tree.problems += explain(error, blocks.model, tree, blocks.who, gone)
         tree.problems += _adapter_problems(tree)
     adapters = tuple(config["training"]["adapters"] or ()) if config else None
-    spans, problems = _spans(tree), tuple(tree.problems)
-    if not config and tree.data.get("dlm_version") == VERSION:
+    spans: Mapping[str, Span] = _spans(tree)
+    problems = tuple(tree.problems)
+    if not config and tree.data and tree.data.get("dlm_version") == VERSION:
         model, config, spans = _salvaged(tree, blocks.model)
     views = blocks.own_views(model) if config else {}
     model = model or blocks.model.model_construct()

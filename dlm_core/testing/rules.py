@@ -166,7 +166,7 @@ def readers_are_forgiving(subject: Subject) -> Iterator[str]:
             except Exception as error:
                 yield f"source reader {name}: read({data[:8]!r}…) raised {error!r}; raise ValueError to skip a file"
                 continue
-            known = [kind for kind, _, _ in found if kind in subject.plugins.section_types]
+            known = [kind for kind, *_ in found if kind in subject.plugins.section_types]
             if len(known) < len(found):
                 yield f"source reader {name}: it gave a section of a type that nobody here provides"
 
