@@ -122,7 +122,7 @@ FILLED: dict[str, tuple[str, Shown]] = {
     "dlm set {document} training.num_epochs 5": ("set notes.dlm training.num_epochs 5", five),
     "dlm show": ("show notes.dlm", said("version")),
     "dlm show {document}": ("show notes.dlm", said("version")),
-    "dlm tokens": ("tokens notes.dlm", said("trained in phase")),
+    "dlm tokens": ("tokens notes.dlm", said("row", "tokens")),
     "dlm tokens {shlex.quote(f'{path}:{near.first}')}": ("tokens notes.dlm:9", said("line 9")),
     "dlm train": ("train notes.dlm", trained),
     "dlm trust": ("trust notes.dlm", said("notes.dlm may read: texts")),
