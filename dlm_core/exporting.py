@@ -20,6 +20,7 @@ from .api import (
 )
 from .pipeline import Ready, refuse_other_base
 from .plugins import Plugins
+from .spelling import advice
 from .store import Store, Version
 from .store.atomic import make_folder, move, sync_tree
 
@@ -53,13 +54,11 @@ def read_options(given: Sequence[str], exporters: Sequence[Exporter]) -> dict[st
         name, equals, value = pair.partition("=")
         takers = [exporter for exporter in exporters if name in exporter.options]
         if not equals or not takers:
-            raise UsageError(
-                f"no export option {name!r}", f"known here: {', '.join(known) or 'none'}; write NAME=VALUE"
-            )
+            raise UsageError(f"no export option {name!r}", f"{advice(name, known, 'known here')}; write NAME=VALUE")
         for exporter in takers:
             choices = exporter.options[name].choices
             if choices and not set(value.split(",")) <= set(choices):
-                raise UsageError(f"export option {name} cannot be {value!r}", f"one of: {', '.join(choices)}")
+                raise UsageError(f"export option {name} cannot be {value!r}", advice(value, choices, "one of"))
             values[exporter.name][name] = value
     return values
 
@@ -77,7 +76,7 @@ def export_job(
     """The job for one exporter; `adapter` is a version's folder of adapters, trained with `system_prompt`."""
     name = adapter_name or next(iter(ready.adapters))
     if name not in ready.adapters:
-        raise UsageError(f"no adapter {name!r} in this document", f"there are: {', '.join(ready.adapters)}")
+        raise UsageError(f"no adapter {name!r} in this document", advice(name, ready.adapters, "there are"))
 
     def open_model() -> OpenModel:
         return ready.engine.open(ready.base, adapter, ready.precision, system_prompt)

@@ -17,6 +17,13 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     return begun[0] if len(begun) == 1 else None
 
 
+def advice(word: str, known: Iterable[str], otherwise: str = "known") -> str:
+    """A hint about a name that is none of `known`: the closest, or all there are."""
+    names = list(known)
+    meant = closest(word, names)
+    return f"did you mean {meant}?" if meant else f"{otherwise}: {', '.join(names) or 'none'}"
+
+
 def certain(word: str, known: Iterable[str]) -> str | None:
     """The only one of `known` that is at most one edit away, so that a repair needs no question.
 

@@ -9,6 +9,7 @@ import click
 
 from ..api import UsageError
 from ..plugins import Plugins
+from ..spelling import advice
 from . import values
 from .common import json_option
 from .terminal import console, print_json
@@ -62,7 +63,7 @@ def init(
     if not document.parent.is_dir():
         raise UsageError(f"there is no folder {document.parent}", f"mkdir -p {document.parent}")
     if template not in template_names():
-        raise UsageError(f"no template {template!r}", f"there are: {', '.join(template_names())}")
+        raise UsageError(f"no template {template!r}", advice(template, template_names(), "there are"))
     from ..document.new import new_document
     from ..editing import write_document
     from ..planning.bases import base_from_name

@@ -195,9 +195,10 @@ def say(code: str, command: str, example: str, folder: Path) -> Said:
     around.prepare(folder)
     (folder / "notes.dlm").write_bytes(as_bytes(example))
     out, err = io.StringIO(), io.StringIO()
-    with small_machine(around.memory), contextlib.chdir(folder), mock.patch.dict(os.environ, _environment(folder)):
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            exit_code = invoke(shlex.split(command)[1:], lambda off: load(off, around))
+    here = mock.patch.dict(os.environ, _environment(folder))
+    told = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
+    with small_machine(around.memory), contextlib.chdir(folder), here, told[0], told[1]:
+        exit_code = invoke(shlex.split(command)[1:], lambda off: load(off, around))
     return Said(exit_code, out.getvalue() + err.getvalue())
 
 
