@@ -87,7 +87,7 @@ def test_a_section_type(away: Away) -> None:
     events = away.run('::tides at="Varn"::\n06:12 4.1 m\n18:40 3.9 m\n', "--min-exam", "1", only="tides")
     assert answers(events)[1] == ("How high is the water in Varn at 18:40?", "3.9 m")
     done = away.dlm("check", "notes.dlm")
-    assert (done.returncode, "unknown section type `tides`" in done.stderr) == (3, True)
+    assert (done.returncode, "error[DLM0302]: section type `tides`" in done.stderr) == (5, True)
 
 
 def test_a_source_reader(away: Away) -> None:
