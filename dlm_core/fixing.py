@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,14 +52,15 @@ def fix_bytes(data: bytes, find: Callable[[bytes], Iterable[Problem]]) -> Fixed:
 
 def apply_fixes(data: bytes, fixes: Iterable[Fix]) -> bytes:
     """The bytes with the repairs made.  They must not overlap; every line end stays as it is."""
-    from .editing.lines import Change, apply, offset_at, plain
+    from .editing.lines import Change, apply, plain
 
     text, changes, bom = plain(data), [], False
+    starts = [0, *(found.end() for found in re.finditer("\n", text))]
     for fix in fixes:
         if fix.span.col == 0:
             bom = True
             continue
-        start = offset_at(text, fix.span.line, fix.span.col)
+        start = starts[fix.span.line - 1] + fix.span.col - 1
         changes.append(Change(start, start + fix.span.width, fix.text))
     made = apply(data, changes)
     return made.removeprefix(_BOM) if bom else made
