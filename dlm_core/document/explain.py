@@ -84,8 +84,10 @@ def _problem(loc: Loc, details: list[Any], schema: Mapping[str, Any], tree: Tree
             _names_allowed(schema, loc),
             code="DLM0104",
         )
-    code = "DLM0112" if loc == ("dlm_id",) else "DLM0104"
     value = details[0]["input"]
+    if loc == ("dlm_id",):
+        return _wrong_id(name, value, place, details[0])
+    code = "DLM0104"
     if kind in ("value_error", "assertion_error"):
         reason = details[0]["msg"].partition(", ")[2]
         return Problem(place.value, f"{name} is {show(value)}: {reason}", code=code)
@@ -93,6 +95,17 @@ def _problem(loc: Loc, details: list[Any], schema: Mapping[str, Any], tree: Tree
     allowed = _allowed(node) or "; or ".join(detail["msg"] for detail in details)
     message = f"{name} is {show(value)}; allowed: {allowed}"
     return Problem(place.value, message, _value_hint(node, value), code=code, fix=_value_fix(node, value, place))
+
+
+def _wrong_id(name: str, value: Any, place: Place, detail: Any) -> Problem:
+    """What an id is, and where it comes from.  One of digits alone is a number until it stands in quotes."""
+    if detail["type"] == "value_error":
+        reason = detail["msg"].partition(", ")[2]
+    else:
+        reason = "an id is text of 26 characters (0-9 and A-Z without I, L, O and U)"
+    digits = type(value) is int and place.value.width == 26
+    advice = "put it in quotes to make it text" if digits else _MISSING_ADVICE["dlm_id"]
+    return Problem(place.value, f"{name} is {show(value)}: {reason}", advice, code="DLM0112")
 
 
 def _meant_key(loc: Loc, schema: Mapping[str, Any]) -> str | None:
