@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import click
 
-from ..api import Explanation, UsageError
+from ..api import Explanation, PluginMissingError, UsageError
 from ..plugins import Plugins
 from ..spelling import closest
 from . import values
@@ -25,6 +25,8 @@ def explain(plugins: Plugins, code: str | None, as_json: bool) -> None:
     if code is None:
         return _list(known.values(), as_json)
     name = code.strip().strip("[]").upper()
+    if name not in known and (hint := plugins.hint("explanation", name)):
+        raise PluginMissingError(f"the page of {name} is not here", hint.text)
     if name not in known:
         meant = closest(name, known)
         advice = f"did you mean {meant}?" if meant else None

@@ -79,3 +79,18 @@ def test_the_right_document_does_not_have_it(code: str, tmp_path: Path) -> None:
     said = say(code, page.checked, page.right, tmp_path)
     assert said.code == 0, said.text
     assert code not in said.text
+
+
+def test_the_command_finds_a_page_and_says_what_is_missing(tmp_path: Path) -> None:
+    def explain(*words: str) -> tuple[int, str]:
+        said = say("", " ".join(["dlm", *words]), "", tmp_path)
+        return said.code, said.text
+
+    assert explain("explain", "dlm0101")[1].startswith("DLM0101: unknown key\n")
+    assert explain("explain", "[DLM0101]")[0] == 0
+    code, listed = explain("explain")
+    assert (code, [line.split()[0] for line in listed.splitlines()]) == (0, list(PAGES))
+    code, said = explain("explain", "DLM011")
+    assert (code, "did you mean DLM011" in said) == (2, True)
+    code, said = explain("-P", "no:hf", "explain", "HF0001")
+    assert (code, "provided by hf" in said) == (5, True)
