@@ -219,7 +219,7 @@ def test_what_comes_closest(word: str, known: list[str], meant: str | None) -> N
         (["run", "DOC", "--long-rows", "cutt"], "cut"),
         (["run", "DOC", "--no-exprot"], "--no-export"),
         (["plugins", "--why", "nul"], "null"),
-        (["explain", "DLM011"], "DLM011"),
+        (["explain", "DLM011"], "did you mean DLM0"),
     ],
 )
 def test_the_closest_is_named(dlm_desk: Desk, words: list[str], said: str) -> None:
