@@ -124,6 +124,10 @@ def test_sources_are_read_and_strict_ones_stay_inside(desk):
     outside = desk.folder.parent / "outside.md"
     outside.write_text("secret")
     (desk.folder / "texts" / "link.md").symlink_to(outside)
+    untrusted = desk.dlm("check", path, "--json").json
+    assert untrusted["rows"] == 2
+    assert any("link.md" in problem["message"] for problem in untrusted["problems"])
+    assert desk.dlm("trust", path).code == 0
     assert desk.dlm("check", path, "--json").json["rows"] == 3
     path = desk.write("Some prose.\n", sources + "  sources_policy: strict\n")
     refused = desk.dlm("check", path)
