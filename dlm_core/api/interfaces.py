@@ -88,10 +88,11 @@ class SourceReader(ABC):
     @abstractmethod
     def read(
         self, data: bytes, name: str
-    ) -> Iterator[tuple[str, str, Mapping[str, str]] | tuple[str, str, Mapping[str, str], int]]:
+    ) -> Iterator[tuple[str, str, Mapping[str, str]] | tuple[str, str, Mapping[str, str], int] | Problem]:
         """Yield (section type, content, attributes), and the line of the file where the content begins if it is known.
 
-        Raise ValueError to have the file skipped, with the reason.
+        Yield a Problem, with its line in the file, for a part that is left out: it becomes a warning.  Raise ValueError
+        to have the whole file skipped, with the reason.
         """
 
 

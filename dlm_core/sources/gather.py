@@ -249,6 +249,9 @@ class Gathering:
             raise ValueError("no reader claims it")
         where = source.where
         for found in reader.read(data, file.name):
+            if isinstance(found, Problem):
+                self.warnings.append(replace(found, severity="warning", file=found.file or Path(file.name)))
+                continue
             kind, content, attrs = found[:3]
             line = found[3] if len(found) > 3 else where.line
             yield Section(kind, content, where, section_id(kind, content), None, attrs, line, (), file.name)

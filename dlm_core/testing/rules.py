@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ..api import Problem
 from .light import heavy_imports
 from .section_rules import rows_are_sound
 from .subject import PLAIN, Subject
@@ -166,8 +167,8 @@ def readers_are_forgiving(subject: Subject) -> Iterator[str]:
             except Exception as error:
                 yield f"source reader {name}: read({data[:8]!r}…) raised {error!r}; raise ValueError to skip a file"
                 continue
-            known = [kind for kind, *_ in found if kind in subject.plugins.section_types]
-            if len(known) < len(found):
+            kinds = [one[0] for one in found if not isinstance(one, Problem)]
+            if any(kind not in subject.plugins.section_types for kind in kinds):
                 yield f"source reader {name}: it gave a section of a type that nobody here provides"
 
 
