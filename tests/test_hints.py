@@ -136,6 +136,16 @@ def test_a_thing_of_this_project(desk, plugin, arguments, front):
     assert f"provided by dlm-{plugin}, which is not installed: `pip install dlm-{plugin}`" in gone.err
 
 
+@pytest.mark.parametrize("name", ["gguf", "dlm-gguf"])
+def test_why_of_what_is_not_installed(desk, name):
+    why = ["plugins", "--why", name]
+    said = "not installed; to install it: `pip install dlm-gguf`"
+    assert f"gguf: {said}\n" in desk.dlm(*why, env=without(desk, "gguf")).out
+    (one,) = desk.dlm(*why, "--json", env=without(desk, "gguf")).json["plugins"]
+    assert (one["name"], one["state"], one["why"]) == ("gguf", "absent", said)
+    assert "gguf-lora" in one["provides"]["exporter"]
+
+
 def without(desk: Desk, plugin: str) -> dict[str, str]:
     """An environment in which a distribution of this project is not found: an empty one of its name comes first."""
     info = desk.folder / "empty" / f"dlm_{plugin}-0.0.dist-info"

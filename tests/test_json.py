@@ -29,6 +29,7 @@ REPORTS = {
     "show DOC": "show",
     "show DOC --verify": "verify",
     "show DOC --learned": "learned",
+    "show DOC --report": "report",
     "exam DOC": "exam",
     "prompt DOC Who? --compare-base": "prompt",
     "tokens DOC": "tokens",

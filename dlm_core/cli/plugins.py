@@ -25,8 +25,10 @@ def plugins(found: Plugins, why: str | None, as_json: bool) -> None:
     provided, listed = provisions(found), found.all
     if why:
         listed = [plugin for plugin in found.all if why in (plugin.name, plugin.dist)]
-        if not listed or not as_json:
-            return _why(found, why, listed, provided)
+        if not listed:
+            return _why_absent(_absent(found, why), as_json)
+        if not as_json:
+            return _why(found, listed, provided)
     if as_json:
         rows = [
             {
@@ -90,9 +92,7 @@ def _some(names: list[str]) -> str:
     return ", ".join(names) if len(names) <= 14 else f"{', '.join(names[:4])} and {len(names) - 4} more"
 
 
-def _why(found: Plugins, name: str, mine: list[Plugin], provided: dict[str, dict[str, list[str]]]) -> None:
-    if not mine:
-        return _why_absent(found, name)
+def _why(found: Plugins, mine: list[Plugin], provided: dict[str, dict[str, list[str]]]) -> None:
     for plugin in mine:
         reason = "" if plugin.error else plugin.why.removeprefix("disabled")
         print(f"{plugin.label}: {plugin.state}{reason}")
@@ -106,17 +106,29 @@ def _why(found: Plugins, name: str, mine: list[Plugin], provided: dict[str, dict
                 print(f"  {clash['kind']} {clash['name']}: claimed by {' and '.join(clash['by'])}, so nobody's")
         if plugin.error:
             print("".join(traceback.format_exception(plugin.error)).rstrip())
-    return None
 
 
-def _why_absent(found: Plugins, name: str) -> None:
-    """Say what to install for a plugin of this project.  Raises UsageError for any other name."""
-    known = sorted((kind, what, dist) for (kind, what), (dist, plugin) in KNOWN.items() if name in (plugin, dist))
+def _absent(found: Plugins, name: str) -> dict[str, Any]:
+    """A plugin of this project that is not installed, as a report.  Raises UsageError for any other name."""
+    known = sorted((kind, what, *by) for (kind, what), by in KNOWN.items() if name in by)
     if not known:
         names = [*(plugin.name for plugin in found.all), *(plugin for _, plugin in KNOWN.values())]
         close = closest(name, names)
         installed = ", ".join(dict.fromkeys(plugin.name for plugin in found.all))
         raise UsageError(f"no plugin {name!r}", f"did you mean {close!r}?" if close else f"installed: {installed}")
-    print(f"{name}: not installed; to install it: `pip install {known[0][2]}`")
-    for kind in dict.fromkeys(kind for kind, _, _ in known):
-        print(f"  {kind}: {_some([what for of, what, _ in known if of == kind])}")
+    provides: dict[str, list[str]] = {}
+    for kind, what, _, _ in known:
+        provides.setdefault(kind, []).append(what)
+    _, _, dist, plugin = known[0]
+    why = f"not installed; to install it: `pip install {dist}`"
+    row = {"name": plugin, "distribution": dist, "version": None, "state": "absent", "why": why}
+    return {**row, "hooks": [], "provides": provides}
+
+
+def _why_absent(plugin: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        return print_json("plugins", {"plugins": [plugin], "clashes": []})
+    print(f"{plugin['name']}: {plugin['why']}")
+    for kind, names in plugin["provides"].items():
+        print(f"  {kind}: {_some(names)}")
+    return None
