@@ -83,7 +83,7 @@ def test_bash_is_offered(desk, line, expected):
 def test_every_shell_is_offered_the_same(desk, shell):
     desk.write(BODY, TWO)
     assert words(desk, "dlm prompt notes.dlm --adapter ", shell) == ["tone", "facts"]
-    assert words(desk, "dlm expo", shell) == ["export"]
+    assert words(desk, "dlm expor", shell) == ["export"]
 
 
 def test_zsh_and_fish_have_whole_words(desk):

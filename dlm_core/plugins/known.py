@@ -45,6 +45,8 @@ KNOWN: dict[tuple[str, str], tuple[str, str]] = {
     ("base model", "tinyllama-1.1b"): ("dlm-hf", "hf"),
     ("config block", "export.default_quant"): ("dlm-gguf", "gguf"),
     ("engine", "hf"): ("dlm-hf", "hf"),
+    ("explanation", "DOC0001"): ("dlm-docs", "docs"),
+    ("explanation", "DOC0002"): ("dlm-docs", "docs"),
     ("explanation", "HF0001"): ("dlm-hf", "hf"),
     ("explanation", "HF0002"): ("dlm-hf", "hf"),
     ("explanation", "HF0003"): ("dlm-hf", "hf"),

@@ -24,6 +24,7 @@ _GRAMMARS = {
     "media kind": _WORD,
     "trainer": _WORD,
     "base model": _KEY,
+    "explanation": re.compile(r"[A-Z]+[0-9]{4}"),
 }
 
 

@@ -73,7 +73,7 @@ _VARIABLE = {
     "hash": r"\b[0-9a-f]{12,}\b",
     "speed": r"[\d,]+ tok/s",
     "time": r"\b[\d.,]+ (?:s|min)\b",
-    "memory": r"\b[\d.]+ [MG]B(?= of| free| peak)",
+    "memory": r"\b[\d.]+ [MG]B(?= of| free| peak| planned)",
     "processor": r"on \d+ × [^\n]+$",
     "decimal": r"\d+\.\d+",
     "percent": r"[+-]\d+%",
