@@ -170,6 +170,7 @@ AROUND: Mapping[str, Around] = {
     "DLM0502": Around(files({"texts/guide.md": "A guide.\n"})),
     "DLM0503": Around(files({"texts/a.txt": "One.\n", "texts/b.txt": "Two.\n"})),
     "DLM0504": Around(files({"texts/a.txt": "One.\n", "texts/b.txt": b"Two.\0\n"})),
+    "DOC0001": Around(files({"faq.csv": "q,a\nWhen?,Noon.\nWho?,Oda, of Orro\n", "repaired.csv": "q,a\nWho?,Oda\n"})),
     "DLM0505": Around(files({".env": "TOKEN=1\n", "guide.md": "A guide.\n"})),
     "DLM0506": Around(pipe),
     "DLM0508": Around(files({"texts/a.txt": "One.\n", "texts/.dlm/ignore/rules": "*.txt\n"})),

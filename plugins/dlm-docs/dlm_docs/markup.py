@@ -29,6 +29,7 @@ DROPPED = frozenset(
 _ROLES = frozenset(
     {"navigation", "search", "complementary", "dialog", "alert", "menu", "menubar", "toolbar", "tooltip"}
 )
+_ROW_GROUPS = ("thead", "tbody", "tfoot")
 #: Where elements lie deeper than this, no author has put them.
 DEEPEST = 1000
 
@@ -46,6 +47,7 @@ class Frame:
     blocks: list[str] = field(default_factory=list)
     line: list[str] = field(default_factory=list)
     rows: list[list[Cell]] = field(default_factory=list)
+    cells: list[Cell] = field(default_factory=list)
     items: list[str] = field(default_factory=list)
     language: str = ""
     number: int = 1
@@ -144,13 +146,12 @@ def _close(element: Any, frame: Frame, above: Frame) -> None:
         above.blocks += _fenced("".join(frame.line), frame.language)
         return
     _flush(frame)
-    if tag in ("td", "th"):
-        above.rows = above.rows or [[]]
-        above.rows[-1].append(Cell(frame.blocks, _span(element, "colspan"), _span(element, "rowspan")))
-    elif tag == "tr":
-        above.rows.append([cell for row in frame.rows for cell in row])
+    if tag in ("td", "th") and above.tag == "tr":
+        above.cells.append(Cell(frame.blocks, _span(element, "colspan"), _span(element, "rowspan")))
+    elif tag == "tr" and above.tag in ("table", *_ROW_GROUPS):
+        above.rows.append(frame.cells)
         above.blocks += frame.blocks
-    elif tag in ("thead", "tbody", "tfoot"):
+    elif tag in _ROW_GROUPS and above.tag == "table":
         above.rows += frame.rows
         above.blocks += frame.blocks
     elif tag == "table":
@@ -170,9 +171,7 @@ def _close(element: Any, frame: Frame, above: Frame) -> None:
         if heading := " ".join(frame.blocks).replace("\n", " "):
             above.blocks.append(f"{'#' * int(tag[1])} {heading}")
     else:
-        above.blocks += frame.blocks
-        above.rows += frame.rows
-        above.items += frame.items
+        above.blocks += frame.blocks + plain_table([*frame.rows, frame.cells])
 
 
 def _close_item(frame: Frame, above: Frame) -> None:
@@ -182,7 +181,8 @@ def _close_item(frame: Frame, above: Frame) -> None:
     if frame.blocks:
         # A list below a short item follows at once; paragraphs of one item stand apart.
         tight = len(frame.blocks) == 2 and frame.blocks[1].startswith(("- ", "1. "))
-        above.items.append(_indented(mark, ("\n" if tight else "\n\n").join(frame.blocks)))
+        into = above.items if above.tag in ("ul", "ol", "menu") else above.blocks
+        into.append(_indented(mark, ("\n" if tight else "\n\n").join(frame.blocks)))
 
 
 def _indented(mark: str, text: str) -> str:

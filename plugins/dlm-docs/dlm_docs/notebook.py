@@ -39,8 +39,9 @@ def _cells(book: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _cell(cell: dict[str, Any], language: str) -> str:
     kind = cell.get("cell_type")
     if kind == "code":
-        own = cell.get("language")  # format 3
-        return _fenced(_source(cell, "source" if "source" in cell else "input"), own if _is_name(own) else language)
+        own = cell.get("language")  # format 3, as is `input`
+        code = _source(cell, "source" if "source" in cell else "input")
+        return _fenced(code, str(own) if _is_name(own) else language)
     if kind == "markdown":
         return _source(cell, "source")
     if kind == "heading":  # format 3

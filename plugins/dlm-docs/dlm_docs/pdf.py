@@ -54,8 +54,8 @@ def _page(document: Any, number: int) -> str:
 def join_cut_words(pages: list[str]) -> list[str]:
     """The pages with words put together that were cut at the end of a line.
 
-    The rest of the document decides: a hyphen stays in a word that it writes so elsewhere and never without, and between
-    two words that stand alone elsewhere; and where what follows does not go on in small letters.
+    The rest of the document decides: a hyphen stays in a word that it writes so elsewhere and never without, and
+    between two words that stand alone elsewhere; and where what follows does not go on in small letters.
     """
     if not any(_CUT in page for page in pages):
         return pages
