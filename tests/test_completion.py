@@ -54,7 +54,7 @@ def words(desk, line: str, shell: str = "bash", env=None) -> list[str]:
         ("dlm init new.dlm --template m", ["manual"]),
         ("dlm bases --fetch smollm3", ["smollm3-3b"]),
         ("dlm -P no:g", ["gguf"]),
-        ("dlm -P no:", ["gguf", "hf", "tiny"]),
+        ("dlm -P no:", ["docs", "gguf", "hf", "tiny"]),
         ("dlm -P no:gguf run notes.dlm --export g", []),
         ("dlm plugins --why t", ["tiny"]),
         ("dlm plugin new x --kind sec", ["section-type"]),
