@@ -270,4 +270,6 @@ def test_the_suite_is_one_line_and_says_which_rule(stranger):
 @pytest.mark.parametrize("module", ["dlm_hf.plugin", "dlm_tiny.plugin", "dlm_gguf.plugin"])
 def test_the_plugins_of_this_project_conform(module: str, rule: str):
     pytest.importorskip(module)
-    assert list(complaints(rule, load_subject(module, {}, trains_plain_documents=True))) == []
+    talk = '::conversation::\n[{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Oda."}]'
+    subject = load_subject(module, {"conversation": talk}, trains_plain_documents=True)
+    assert list(complaints(rule, subject)) == []
