@@ -11,6 +11,8 @@ from xml.parsers import expat
 
 #: Entries, and bytes of the parts that are read.
 MOST_ENTRIES, MOST_BYTES = 20_000, 256 << 20
+#: Elements of one XML part: half a million take Mammoth half a minute and 600 MB, and are some 3,000 pages.
+MOST_ELEMENTS = 500_000
 
 
 class Archive:
@@ -51,13 +53,22 @@ def open_archive(data: bytes, most: int = MOST_BYTES) -> Iterator[Archive]:
 
 
 def check_xml(data: bytes, name: str) -> bytes:
-    """The same bytes.  Raises ValueError for XML that is broken or declares entities, as no such document needs to."""
+    """The same bytes.  Raises ValueError for XML that is broken, that has too many elements to be held as objects, or
+    that declares entities, as no such document needs to."""
+    elements = 0
 
     def refuse(*_: object) -> None:
         raise ValueError(f"its part {name} declares entities")
 
+    def count(*_: object) -> None:
+        nonlocal elements
+        elements += 1
+        if elements > MOST_ELEMENTS:
+            raise ValueError(f"its part {name} has more than {MOST_ELEMENTS} elements")
+
     parser = expat.ParserCreate()
     parser.EntityDeclHandler = refuse
+    parser.StartElementHandler = count
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -12,10 +13,10 @@ from dlm_core.api import Problem
 from .conversation import load
 from .examples import KNOWN, Columns, EmptyError, LeftOut, find_columns, section_of
 from .readers import Found, prose
-from .text import bounded, decode
+from .text import bounded, decode, marked
 
 #: Bytes of a file that are read: of lines, and of a value that is read at once.
-MOST_LINES, MOST_VALUE = 1 << 30, 256 << 20
+MOST_LINES, MOST_VALUE = 1 << 30, 64 << 20
 
 _TALK = Columns("talk", "messages")
 _BLANK = re.compile(r"[ \t\r\n]*")
@@ -24,12 +25,15 @@ _BLANK = re.compile(r"[ \t\r\n]*")
 def lines_sections(data: bytes, name: str) -> Iterator[Found]:
     """One section a line.  Raises ValueError for a file without a single example."""
     left_out, given = LeftOut("line"), 0
-    # Not splitlines(): JSON may hold other line ends, such as U+2028, as they are.
-    for number, line in enumerate(decode(bounded(data, MOST_LINES)).split("\n"), 1):
+    data = bounded(data, MOST_LINES)
+    if marked(data):
+        data = decode(data).encode()
+    # Lines of bytes end at LF alone: JSON may hold other line ends, such as U+2028, as they are.
+    for number, line in enumerate(io.BytesIO(data), 1):
         if not line.strip():
             continue
         try:
-            yield _section(_loaded(line), name, number)
+            yield _section(_loaded(decode(line)), name, number)
             given += 1
         except ValueError as error:
             left_out.add(number, error)
@@ -125,7 +129,7 @@ def _section(value: Any, name: str, line: int) -> Found:
     if not isinstance(value, dict):
         if isinstance(value, list):
             return section_of({"messages": value}, _TALK, name, line)
-        raise ValueError(f"a {type(value).__name__}, not an object")
+        raise ValueError(f"it is no object but a value of type {type(value).__name__}")
     columns = find_columns(value)
     if columns is None:
         shown = ", ".join(repr(str(key)[:40]) for key in list(value)[:12]) or "nothing"

@@ -10,7 +10,7 @@ from .conversation import load
 from .text import bounded, decode
 
 #: Bytes of a notebook that are read; most of them are pictures among its outputs.
-MOST = 256 << 20
+MOST = 64 << 20
 
 
 def notebook_text(data: bytes) -> str:

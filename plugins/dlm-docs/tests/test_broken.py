@@ -139,6 +139,11 @@ BROKEN: dict[str, tuple[str, bytes | Callable[[], bytes], str]] = {
         "macros",
     ),
     "zip bomb": ("a.docx", bomb, "it unpacks to more than 50331648 bytes"),
+    "too many elements": (
+        "a.docx",
+        word("word/document.xml", "<a>" + "<b/>" * 500_000 + "</a>"),
+        "than 500000 elements",
+    ),
     "locked parts": ("a.docx", locked_zip, "cannot be unpacked"),
     "flipped byte": (
         "a.docx",

@@ -176,7 +176,7 @@ def test_conversations_of_several_turns() -> None:
     [
         ("{", "broken JSON: Expecting property name enclosed in double quotes, column 2"),
         ("[" * 100_000, "nested too deep"),
-        ("7", "a int, not an object"),
+        ("7", "it is no object but a value of type int"),
         ({"x": 1}, "no name is recognised among 'x'; name them "),
         ({}, "no name is recognised among nothing; name them "),
         ({"question": Q, "answer": [1]}, "answer is a list, not text"),
