@@ -33,7 +33,7 @@ def lines_sections(data: bytes, name: str) -> Iterator[Found]:
         if not line.strip():
             continue
         try:
-            yield _section(_loaded(decode(line)), name, number)
+            yield _section(_loaded(decode(line.rstrip())), name, number)
             given += 1
         except ValueError as error:
             left_out.add(number, error)
