@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from ..api import Fix, Problem, Span
-from .make import make_span
+from ..api import Fix, Problem, Section, Span
+from .make import make_section, make_span, section_id
 from .scan import line_pattern, outside_code
 
 _ATTR = r'[a-z][a-z0-9_]*="[^"\n]*"'
@@ -23,6 +23,10 @@ _LOOSE_ATTR = r"""([A-Za-z][A-Za-z0-9_]*)[ \t]*=[ \t]*(?:"([^"\n]*)"|'([^"'\n]*)
 _LOOSE_PAIR = re.compile(_LOOSE_ATTR)
 _LOOSE = re.compile(rf"([A-Za-z]\w*)(?:[ \t]*#[ \t]*(\w+))?((?:[ \t]+{_LOOSE_ATTR})*)", re.ASCII)
 _ONE_ATTR = re.compile(r'([a-z][a-z0-9_]*)="([^"\n]*)"')
+
+
+#: A content that begins with one of these may have blank lines or markers before it.
+_UNCLEAR = frozenset("<" + "".join(filter(str.isspace, map(chr, range(0x3001)))))
 
 
 @dataclass(slots=True)
@@ -39,8 +43,12 @@ class Piece:
     implicit: bool = False
 
 
-def cut(text: str, start: int, line: int) -> Iterator[Piece | Problem]:
-    """The pieces of the body that begins at offset `start`, which is on line `line`; problems among them."""
+def cut(text: str, start: int, line: int, plain: Collection[str] = ()) -> Iterator[Piece | Section | Problem]:
+    """The pieces of the body that begins at offset `start`, which is on line `line`; problems among them.
+
+    A piece of a `plain` type that leaves nothing to remark is a section at once: so are nearly all, and it takes a
+    third less time than a look at each.
+    """
     end = len(text)
     counted = body = start
     kind, adapter, pairs = "prose", None, ()
@@ -55,7 +63,11 @@ def cut(text: str, start: int, line: int) -> Iterator[Piece | Problem]:
         if groups[0] is None:
             yield from _lookalike(text, at, line)
             continue
-        yield Piece(kind, adapter, pairs, span, body, at, first_line, implicit)
+        content = text[body:at].rstrip("\n") if kind in plain and not pairs and not implicit else ""
+        if content and content[0] not in _UNCLEAR and not content[-1].isspace():
+            yield make_section(kind, content, span, section_id(kind, content), adapter, first_line)
+        else:
+            yield Piece(kind, adapter, pairs, span, body, at, first_line, implicit)
         kind, adapter, attrs = groups
         pairs = tuple(_ONE_ATTR.findall(attrs)) if attrs else ()
         stop = found.end()

@@ -6,6 +6,7 @@ A large document has tens of thousands of each, and making them was a third of t
 from __future__ import annotations
 
 from dataclasses import fields
+from hashlib import sha256
 
 from ..api import Section, Span
 
@@ -13,6 +14,11 @@ _line, _col, _width = (getattr(Span, field.name).__set__ for field in fields(Spa
 _type, _content, _span, _id, _adapter, _attrs, _content_line, _markers, _source = (
     getattr(Section, field.name).__set__ for field in fields(Section)
 )
+
+
+def section_id(kind: str, content: str) -> str:
+    """The first 16 hex digits of SHA-256 over type, LF, content."""
+    return sha256(f"{kind}\n{content}".encode()).hexdigest()[:16]
 
 
 def make_span(line: int, col: int, width: int) -> Span:

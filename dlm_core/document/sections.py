@@ -11,17 +11,12 @@ from typing import TYPE_CHECKING
 from ..api import Fix, Marker, Problem, Section, SectionType, Span
 from ..spelling import certain, closest
 from .fences import Piece, cut, fence_type
-from .make import make_section
+from .make import section_id
 from .markers import take_markers
 from .scan import inner_lines
 
 if TYPE_CHECKING:
     from ..plugins import Plugins
-
-
-def section_id(kind: str, content: str) -> str:
-    """The first 16 hex digits of SHA-256 over type, LF, content."""
-    return hashlib.sha256(f"{kind}\n{content}".encode()).hexdigest()[:16]
 
 
 def media_id(kind: str, path: str, sha256: str) -> str:
@@ -37,12 +32,12 @@ def read_sections(
     problems = list(_nul_problems(text, start, line))
     kinds = dict(plugins.section_types)
     plain = {name for name, kind in kinds.items() if not kind.attrs and kind.body == "required"}
-    for piece in cut(text, start, line):
+    for piece in cut(text, start, line, plain):
+        if isinstance(piece, Section):
+            sections.append(piece)
+            continue
         if isinstance(piece, Problem):
             problems.append(_without_doubt(piece, kinds))
-            continue
-        if piece.type in plain and not piece.attrs and (section := _plain_section(text, piece)):
-            sections.append(section)
             continue
         if piece.implicit and not text[piece.start : piece.end].strip():
             continue
@@ -84,18 +79,6 @@ def _unknown_type(piece: Piece, plugins: Plugins) -> Problem:
     meant = certain(piece.type, plugins.section_types)
     fix = Fix(name, meant) if meant else None
     return Problem(name, f"unknown section type `{piece.type}`", advice, code="DLM0201", fix=fix)
-
-
-def _plain_section(text: str, piece: Piece) -> Section | None:
-    """The short way for nearly all sections: a fence without attributes, some text, nothing to remark."""
-    written = text[piece.start : piece.end]
-    content = written.strip("\n")
-    if not content or piece.implicit or content[0] == "<" or content[0].isspace() or content[-1].isspace():
-        return None
-    line = piece.first_line
-    if written[0] == "\n":
-        line += len(written) - len(written.lstrip("\n"))
-    return make_section(piece.type, content, piece.span, section_id(piece.type, content), piece.adapter, line)
 
 
 def _section(text: str, piece: Piece, kind: SectionType, path: Path) -> tuple[Section | None, list[Problem]]:

@@ -81,9 +81,9 @@ def parts_of(data: bytes, markers: frozenset[str] = NO_MARKERS) -> tuple[Part, .
     text, where = parts_in(data)
     found: list[Part] = []
     for piece in cut(text, where.body, where.body_line):
-        if not isinstance(piece, Problem):
+        if isinstance(piece, Piece):
             found.append(_part(text, piece, markers))
-        elif piece.severity == "error":
+        elif isinstance(piece, Problem) and piece.severity == "error":
             raise EditError(f"line {piece.span.line}: {piece.message}", piece.hint)
     return tuple(part for part in found if part.has_fence or part.markers or part.content.strip())
 

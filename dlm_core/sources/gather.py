@@ -14,7 +14,7 @@ from typing import Any
 
 from ..api import Document, DocumentError, Problem, Section, SourceReader, Span
 from ..api.errors import UntrustedError
-from ..document.sections import section_id
+from ..document.make import section_id
 from ..files import default_home
 from ..plugins import Plugins
 from . import builtin

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from dlm_core.api import UsageError
-from dlm_core.document.sections import section_id
+from dlm_core.document import section_id
 from dlm_core.editing import (
     Change,
     NewSection,
