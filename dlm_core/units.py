@@ -21,3 +21,8 @@ def seconds_text(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def change_text(before: float, after: float) -> str:
+    """A relative change in whole percent: +22%, and +0% for one too small to show in either direction."""
+    return f"{round(after / before - 1, 2) + 0.0 if before else 0.0:+.0%}"

@@ -99,7 +99,10 @@ class PlainReporter(Reporter):
 
     def on_exam(self, data: Any) -> None:
         exact, asked = data["exam"].score()
-        self.say(f"exam       {exact} of {asked} trained questions answered exactly")
+        if asked:
+            self.say(f"exam       {exact} of {asked} trained questions answered exactly")
+        else:
+            self.say("exam       no trained question to ask; sections were measured by their loss")
 
     def on_commit(self, data: Any) -> None:
         self.say(f"kept       version {data['version']}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
+from ..units import change_text
 from .terminal import bytes_text, console, seconds_text
 
 if TYPE_CHECKING:
@@ -98,10 +99,8 @@ def print_exam(exam: Exam, every: bool = False) -> None:
     verdicts = Counter(section.verdict for section in exam.sections if section.trained)
     counts = ", ".join(f"{verdicts[verdict]} {mark}" for verdict, mark in MARKS.items() if verdicts[verdict])
     out.print(f"  sections learned                     {counts}")
-    change = exam.neutral_after / exam.neutral_before - 1 if exam.neutral_before else 0.0
-    out.print(
-        f"  loss on text that is not in it       {exam.neutral_before:.2f} → {exam.neutral_after:.2f} ({change:+.0%})"
-    )
+    change = change_text(exam.neutral_before, exam.neutral_after)
+    out.print(f"  loss on text that is not in it       {exam.neutral_before:.2f} → {exam.neutral_after:.2f} ({change})")
     _print_sections(exam, every)
     print_missed([answer for answer in exam.answers if not answer.exact and answer.side == "trained"][:5])
 

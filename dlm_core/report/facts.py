@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..planning.reality import Compared
-from ..units import bytes_text, seconds_text
+from ..units import bytes_text, change_text, seconds_text
 from .markup import own_direction, table, text
 from .record import RunRecord
 
@@ -51,7 +51,7 @@ def plan_part(record: RunRecord) -> str:
 def _compared(name: str, item: Compared, show: Callable[[float], str], note: str) -> list[str]:
     if item.real is None:
         return [name, show(item.planned), "not measured", "", text(note)]
-    change = f"{item.real / item.planned - 1:+.0%}" if item.planned else ""
+    change = change_text(item.planned, item.real) if item.planned else ""
     return [name, show(item.planned), show(item.real), "none" if item.real == item.planned else change, text(note)]
 
 

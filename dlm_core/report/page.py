@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from ..units import change_text
 from .curves import curve_figures, number_text
 from .document import document_part
 from .facts import machine_part, plan_part, settings_part, warnings_part
 from .markup import own_direction, section, text
-from .questions import exam_part, neutral_change
+from .questions import exam_part
 from .record import RunRecord
 from .verdicts import WORDS, badge
 
@@ -104,7 +105,7 @@ def _glance(record: RunRecord) -> str:
                 cards.append((name, f"{exact} of {asked}", "learned" if side == "trained" else "never trained"))
     cards += _loss_cards(record)
     if record.exam:
-        change = f"{neutral_change(record.exam):+.0%}"
+        change = change_text(record.exam.neutral_before, record.exam.neutral_after)
         cards.append(("loss on other text", change, "what was forgotten of plain English"))
     items = "".join(
         f'<div class="card"><dt>{text(name)}</dt><dd>{text(value)}<small>{text(note)}</small></dd></div>'

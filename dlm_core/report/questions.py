@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..exam import Answer, Exam
+from ..units import change_text
 from .markup import cut, own_direction, table, text
 
 #: Side -> heading and what it means.
@@ -72,14 +73,10 @@ def _mark(exact: bool) -> str:
     return f'<span class="badge {kind}"><span class="mark" aria-hidden="true">{mark}</span> {word}</span>'
 
 
-def neutral_change(exam: Exam) -> float:
-    """The relative change of the loss on neutral text: 0.01 is one percent worse."""
-    return exam.neutral_after / exam.neutral_before - 1 if exam.neutral_before else 0.0
-
-
 def _neutral(exam: Exam) -> str:
+    before, after = exam.neutral_before, exam.neutral_after
     return (
         "<h3>Text that is not in the document</h3>"
-        f"<p>Loss {exam.neutral_before:.2f} → {exam.neutral_after:.2f} nats a token ({neutral_change(exam):+.0%}): "
+        f"<p>Loss {before:.2f} → {after:.2f} nats a token ({change_text(before, after)}): "
         "how much the base forgot of plain English.</p>"
     )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from dlm_core.api import Batch
 from dlm_core.planning.plan import largest_batch
+from dlm_core.units import change_text
 
 PAIRS = """
 The lighthouse of Varn stands on a rock.
@@ -67,6 +67,37 @@ def test_the_next_plan_takes_its_time_from_the_run_before(trained) -> None:
     assert "(as measured in run 1)" in desk.dlm("plan", path).out
     fresh = desk.dlm("plan", path, "--json", env={"DLM_HOME": str(desk.folder / "elsewhere")}).json
     assert fresh["seconds_reason"].startswith("by a formula")
+
+
+def test_one_slow_run_does_not_make_the_next_plan_slow(used) -> None:
+    desk, path = used()
+    shown = desk.dlm("show", path, "--json").json
+    (run,) = shown["runs"]
+    with sqlite3.connect(Path(shown["store"]) / "runs.sqlite") as database:
+        database.row_factory = sqlite3.Row
+        columns = dict(database.execute("SELECT * FROM runs").fetchone())
+        for number, slower in ((2, 20), (3, 3)):
+            speed = {**run["speed"], "factor": slower * run["speed"]["factor"]}
+            data = json.dumps({**json.loads(columns["data"]), "speed": speed})
+            row = {**columns, "id": number, "data": data}
+            database.execute(f"INSERT INTO runs VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
+    plan = desk.dlm("plan", path, "--json").json
+    assert plan["seconds"] == pytest.approx(run["reality"]["seconds"]["real"] + 2 * run["reality"]["in_steps"])
+    assert plan["seconds_reason"] == "as measured in the last 3 runs, their median"
+
+
+def test_a_document_without_questions_is_not_said_to_have_answered_any(dlm_desk) -> None:
+    done = dlm_desk.dlm("run", dlm_desk.write("The lighthouse of Varn stands on a rock."))
+    assert done.code == 0, done.err
+    assert "exam       no trained question to ask" in done.err
+    assert "0 of 0" not in done.err + done.out
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"), [(4.0, 5.0, "+25%"), (4.0, 3.0, "-25%"), (4.0, 3.999, "+0%"), (0, 1, "+0%")]
+)
+def test_a_change_too_small_to_show_has_no_minus_sign(before: float, after: float, said: str) -> None:
+    assert change_text(before, after) == said
 
 
 def test_peak_memory_that_a_trainer_measured_goes_before_that_of_the_process(dlm_desk) -> None:
@@ -170,18 +201,6 @@ def test_the_plan_says_each_section_s_tokens_and_what_came_of_sources(dlm_desk) 
     said = dlm_desk.dlm("plan", path).out
     assert "1 files taken, 1 skipped" in said
     assert "precision" in said
-
-
-def test_the_plan_imports_no_torch(desk) -> None:
-    path = desk.write()
-    code = (
-        "import sys; from dlm_core.cli import invoke; invoke(['plan', sys.argv[1], '--json']);"
-        "assert not {'torch', 'transformers', 'peft'} & set(sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(path)], env=desk.environment(), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
