@@ -51,3 +51,12 @@ def test_a_bar_fits_any_terminal(width):
     line = bar_line(Bar("sft", 120, 74, about), width, True)
     assert line.cell_len <= width
     assert "74/120" in line.plain
+
+
+@pytest.mark.parametrize("lowest", [0.0, 2e-7, 0.00303, 0.5, 123.456])
+@pytest.mark.parametrize("highest", [4.62, 12_345.6])
+def test_the_numbers_of_a_plot_stand_before_its_axis(lowest, highest):
+    made = Curve()
+    for step, loss in enumerate([highest, lowest + 1, lowest], 1):
+        made.add(step, loss)
+    assert {line.index("┤") for line in draw(made, [], 80)[:7]} == {7}

@@ -112,7 +112,9 @@ def _steps(curve: Curve, has_marks: bool, room: int, is_unicode: bool) -> str:
 
 
 def _number(value: float) -> str:
-    """A loss in at most six characters."""
-    if abs(value) >= 10_000:
+    """A loss in at most six characters, minus signs aside."""
+    if abs(value) >= 10_000 or 0 < abs(value) < 0.0001:
         return f"{value:.0e}"
-    return f"{value:.3g}" if abs(value) >= 100 or 0 < abs(value) < 0.01 else f"{value:.2f}"
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.4f}" if 0 < abs(value) < 0.01 else f"{value:.2f}"
