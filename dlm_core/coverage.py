@@ -138,7 +138,7 @@ def mark(coverage: Coverage) -> Marks:
 
 
 def _mark_row(marks: Marks, section: Section, starts: list[int], seen: SeenRow, end: int) -> None:
-    places = _text_places(section, seen.row)
+    places = _text_places(section, starts, seen.row)
     shown = False
     reached: dict[int, int] = {}
     for piece_number, piece in enumerate(seen.tokens.pieces):
@@ -182,22 +182,30 @@ def _line_col(section: Section, starts: list[int], offset: int) -> tuple[int, in
     return section.content_line - 1 + line, offset - starts[line]
 
 
-def _text_places(section: Section, row: Row) -> dict[int, int]:
+def _text_places(section: Section, starts: Sequence[int], row: Row) -> dict[int, int]:
     """Where the row's texts begin in the section's content, by number; a text that is not there word for word is not.
 
     Texts stand in whole lines, one after the other, from the row's own line on.
     """
-    before = "\n".join(section.content.split("\n")[: max(0, row.span.line - section.content_line)])
-    at = len(before) + 1 if before else 0
+    line = min(max(0, row.span.line - section.content_line), len(starts) - 1)
+    at = starts[line]
     found: dict[int, int] = {}
     for number, text in enumerate(row_texts(row)):
-        if not text:
-            continue
-        lines = re.compile(rf"^{re.escape(text)}$", re.MULTILINE).search(section.content, at)
-        start = lines.start() if lines else section.content.find(text, at)
+        start = _find_lines(section.content, text, at) if text else -1
         if start >= 0:
             found[number], at = start, start + len(text)
     return found
+
+
+def _find_lines(content: str, text: str, at: int) -> int:
+    """The first place from `at` on where a text fills whole lines, or else where it stands at all; -1 without one."""
+    first = start = content.find(text, at)
+    while start >= 0:
+        end = start + len(text)
+        if content[start - 1 : start] in ("", "\n") and content[end : end + 1] in ("", "\n"):
+            return start
+        start = content.find(text, start + 1)
+    return first
 
 
 def row_texts(row: Row) -> Iterator[str]:
