@@ -2,39 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 COMMANDS = tuple(
     "run init check plan train exam export prompt chat show rollback bases plugins doctor".split()  # noqa: SIM905
 )
-HEAVY = {"torch", "transformers", "peft", "tokenizers", "numpy", "pydantic", "yaml", "rich", "importlib.metadata"}
-
-
-def imported_by(desk, *arguments: object) -> set[str]:
-    """Modules loaded after a command, in a fresh process."""
-    code = (
-        "import sys\nfrom dlm_core.cli import invoke\n"
-        f"invoke({[str(argument) for argument in arguments]!r})\n"
-        "print('\\n@@', *sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=desk.folder, env=desk.environment()
-    )
-    return set(done.stdout.rpartition("@@")[2].split())
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"]])
-def test_help_imports_nothing_heavy(desk, arguments):
-    assert not imported_by(desk, *arguments) & HEAVY
-
-
-@pytest.mark.parametrize("command", ["check", "plan", "show", "doctor", "bases", "plugins"])
-def test_looking_imports_no_torch(desk, command):
-    arguments = [command] if command in ("doctor", "bases", "plugins") else [command, desk.write()]
-    assert not imported_by(desk, *arguments) & {"torch", "transformers", "peft"}
 
 
 def test_help_lists_every_command(desk):
