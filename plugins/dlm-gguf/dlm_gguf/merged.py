@@ -122,8 +122,10 @@ def export(job: ExportJob) -> list[Artifact]:
 
 def _summary(details: Mapping[str, Any]) -> str:
     """What a person wants to know of a file, in a few words."""
-    bits, equal = details["bits_per_weight"], details["parity"].get("answers_equal")
-    return f"{bits:.1f} bits a weight" + (f", {equal} answers the same in llama.cpp" if equal else "")
+    parity = details["parity"]
+    equal = parity["answers_equal"]
+    same = f"{parity['top1']} next tokens" if equal == "0/0" else f"{equal} answers"
+    return f"{details['bits_per_weight']:.1f} bits a weight, {same} the same in llama.cpp"
 
 
 def merged_target(job: ExportJob, model: Model, quant: Quant) -> Target:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import gguf
 import numpy as np
 import pytest
 
-from dlm_core.api import ExportJob
+from dlm_core.api import ExportJob, Span, text_row
 from dlm_gguf.merged import export, read_model
 from dlm_gguf.plugin import QUANTS, Gguf
 
@@ -142,6 +143,13 @@ def test_the_document_chooses_and_the_proof_is_removed(bases: Make, job: Make, a
         'FROM ./small.Q6_K.gguf\nPARAMETER num_ctx 256\nPARAMETER stop "<|im_end|>"\n'
         'PARAMETER top_p 0.5\nSYSTEM "You are brief."\n'
     )
+
+
+def test_without_questions_the_next_tokens_are_compared(bases: Make, job: Make, adapt: Make) -> None:
+    base = bases(tied=True)
+    file, *_ = export(job(base, adapt(base), rows=(text_row("The harbour lies under a hill of slate.", Span(9)),)))
+    assert re.search(r", \d+/\d+ next tokens the same in llama.cpp$", file.details["summary"])
+    assert not re.search(r"\b0/0", file.details["summary"])
 
 
 def test_rows_of_odd_length_are_exported_and_reported(bases: Make, job: Make, adapt: Make) -> None:
