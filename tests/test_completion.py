@@ -79,6 +79,14 @@ def test_bash_is_offered(desk, line, expected):
     assert words(desk, line) == expected
 
 
+def test_every_line_that_is_offered_has_a_section(desk):
+    path = desk.write(f"\n \n{BODY}", TWO)
+    offered = words(desk, "dlm tokens notes.dlm:")
+    assert len(offered) == 3
+    for line in offered:
+        assert desk.dlm("tokens", f"{path}:{line}").code == 0, line
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_every_shell_is_offered_the_same(desk, shell):
     desk.write(BODY, TWO)

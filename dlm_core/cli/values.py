@@ -51,9 +51,18 @@ def places(ctx: Context, _param: Parameter, word: str) -> Items:
     from ..document.fences import Piece, cut
 
     text, parts = _divided(Path(name).expanduser())
-    pieces = [piece for piece in cut(text, parts.body, parts.body_line) if isinstance(piece, Piece)]
-    written = [piece for piece in pieces if not piece.implicit or text[piece.start : piece.end].strip()]
-    return _matching({f"{name}:{piece.span.line}": piece.type for piece in written}, word)
+    lines: dict[str, str] = {}
+    for piece in cut(text, parts.body, parts.body_line):
+        if isinstance(piece, Piece):
+            line = _first_line(text[piece.start : piece.end], piece.span.line) if piece.implicit else piece.span.line
+            lines |= {f"{name}:{line}": piece.type} if line else {}
+    return _matching(lines, word)
+
+
+def _first_line(content: str, line: int) -> int | None:
+    """The first line with something on it, of a content that begins on `line`."""
+    blank = len(content) - len(content.lstrip())
+    return line + content.count("\n", 0, blank) if blank < len(content) else None
 
 
 def adapters(ctx: Context, _param: Parameter, word: str) -> Items:
