@@ -114,6 +114,16 @@ def test_init_writes_a_document_that_passes(desk):
     assert "--force" in again.err
 
 
+def test_a_name_with_blanks_is_quoted_in_what_to_type_next(desk):
+    made = desk.dlm("init", "my [notes].dlm")
+    wanted = "dlm run 'my [notes].dlm'"
+    assert wanted in made.out
+    for options in ([], ["--learned"], ["--report"]):
+        shown = desk.dlm("show", "my [notes].dlm", *options)
+        assert wanted in shown.out + shown.err, options
+    assert "dlm set 'my [notes].dlm' " in desk.dlm("set", "my [notes].dlm").err
+
+
 def test_doctor_is_content_here_and_names_what_is_missing(desk):
     assert desk.dlm("doctor").code == 0
     broken = desk.dlm("-P", "no:hf", "doctor")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import click
@@ -82,7 +83,8 @@ def init(
     out = console()
     licence = f", licence {found.license}" if found.license else ""
     out.print(f"created {document} (base {found.key}{licence})", soft_wrap=True, markup=False)
-    out.print(f"  edit it, then: dlm run {document}", soft_wrap=True, markup=False)
+    name = shlex.quote(str(document))
+    out.print(f"  edit it, then: dlm run {name}", soft_wrap=True, markup=False)
     return None
 
 

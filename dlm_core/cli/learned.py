@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -130,7 +131,8 @@ def _print(document: Path, version: Version | None, sections: Sequence[Learned],
 
     out = console()
     if version is None:
-        out.print(f"never trained; train it: dlm run {document}", style="dim", soft_wrap=True, markup=False)
+        name = shlex.quote(str(document))
+        out.print(f"never trained; train it: dlm run {name}", style="dim", soft_wrap=True, markup=False)
     else:
         out.print(f"[bold]version {version.number}[/] of {escape(str(document))}, {version.created}", soft_wrap=True)
     named = len({one.result.adapter for one in sections if one.result}) > 1

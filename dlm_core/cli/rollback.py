@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -29,7 +30,8 @@ def rollback(plugins: Plugins, document: Path, number: int | None, as_json: bool
     if number is None:
         earlier = [version.number for version in store.versions() if version.number < current.number]
         if not earlier:
-            raise UsageError(f"there is no version before {current.number}", f"`dlm show {document}` lists them")
+            name = shlex.quote(str(document))
+            raise UsageError(f"there is no version before {current.number}", f"`dlm show {name}` lists them")
         number = max(earlier)
     with store.writing(say_waiting) as writer:
         version = writer.rollback(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -35,7 +36,8 @@ def set_key(plugins: Plugins, document: Path, words: tuple[str, ...], gone: tupl
 
     settings = list(_pairs(words))
     if not settings and not gone:
-        raise UsageError("nothing to set", f"dlm set {document} training.num_epochs 5")
+        name = shlex.quote(str(document))
+        raise UsageError("nothing to set", f"dlm set {name} training.num_epochs 5")
     before = read_bytes(document)
     with about(document):
         after = _changed(before, settings, gone, plugins)

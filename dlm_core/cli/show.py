@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,8 @@ def _report(plugins: Plugins, document: Path, run: int | None, as_json: bool) ->
 
     reports = open_store(read_document(document, plugins).id).reports()
     if not reports:
-        raise UsageError("no run has left a report yet", f"`dlm run {document}` writes one")
+        name = shlex.quote(str(document))
+        raise UsageError("no run has left a report yet", f"`dlm run {name}` writes one")
     run = max(reports) if run is None else run
     if run not in reports:
         known = ", ".join(str(number) for number in list(reports)[-20:])
@@ -158,7 +160,8 @@ def _print(about: dict[str, Any], sections: list[Any], versions: list[Any], runs
             f"{mark} version {version['number']}  {version['created']}  exam {version['exact']}/{version['asked']}"
         )
     if not versions:
-        out.print(f"never trained; train it: dlm run {about['document']}", style="dim", soft_wrap=True)
+        name = shlex.quote(about["document"])
+        out.print(f"never trained; train it: dlm run {name}", style="dim", soft_wrap=True, markup=False)
     for run in runs[-5:]:
         out.print(
             f"  run {run['id']}  {run['state']}  {run['started']}  {run['reason'] or ''}", style="dim", soft_wrap=True

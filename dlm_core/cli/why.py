@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,8 @@ def show_why(plugins: Plugins, document: Path, path: Path, as_json: bool) -> Non
     found = explain(doc, plugins, path)
     if not found:
         gone = "it is not there" if not path.exists() and not path.is_symlink() else "no source reaches it"
-        raise UsageError(f"{path} is not read: {gone}", f"`dlm check {document} --sources` lists what is")
+        name = shlex.quote(str(document))
+        raise UsageError(f"{path} is not read: {gone}", f"`dlm check {name} --sources` lists what is")
     if as_json:
         return print_json(
             "why", {"document": str(document), "path": str(path), "decisions": [w.to_json() for w in found]}
@@ -87,7 +89,8 @@ def summary(tally: Tally, document: Path) -> Iterator[str]:
         more = ", …" if files + folders > len(names) else ""
         yield f"  {title}: {counted}: {', '.join(names)}{more}"
     if any(tally.counts[kind] + tally.folders[kind] for kind in TITLES):
-        yield f"  all of them: dlm check {document} --sources; one: dlm show {document} --why PATH"
+        name = shlex.quote(str(document))
+        yield f"  all of them: dlm check {name} --sources; one: dlm show {name} --why PATH"
 
 
 def _count(number: int, what: str, nothing: str | None = None) -> str:
