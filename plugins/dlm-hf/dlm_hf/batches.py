@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
@@ -19,6 +19,27 @@ _BUCKET_STEPS = 16
 
 Step = list[list[int]]
 """The micro batches of one optimizer step, each a list of example indices."""
+
+
+class Learnable(Protocol):
+    """What the loop learns from, one at a time: an `Example`, or what another phase makes of a row.
+
+    `length` is how many positions it takes in a batch, `tokens` how many are read, `labelled` how many of them have a
+    label.  `units` is how often it counts: a step's gradient is that of the summed loss over the step's units.
+    """
+
+    @property
+    def length(self) -> int: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def labelled(self) -> int: ...
+    @property
+    def units(self) -> int: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def row(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)

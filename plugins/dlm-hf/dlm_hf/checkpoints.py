@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _TENSORS, _STATE = "state.safetensors", "state.json"
 
 
+def prefix(name: str) -> str:
+    """How the folders with an adapter's checkpoints are called, up to the step's number."""
+    return f"checkpoint-{name}-"
+
+
 def write(work: Path, name: str, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> Path:
     """Save `work/<name>` atomically.  Raises RunFailedError when the disk does not take it; nothing is then left.
 

@@ -18,42 +18,44 @@ from .batches import collate, epoch_steps, in_order, largest, longest_first, pos
 if TYPE_CHECKING:
     from dlm_core.api import TrainJob
 
-    from .batches import MicroBatch, Step
-    from .tokens import Example
+    from .batches import Learnable, Step
 
 # How much larger than the first micro batch another must be to be tried out before.
 _REHEARSE_ABOVE = 1.1
 
-MicroLoss = Callable[["MicroBatch"], torch.Tensor]
-"""The loss of a micro batch, summed over its labelled tokens."""
+MicroLoss = Callable[[Any], torch.Tensor]
+"""The loss of a collated micro batch, summed over its units: its labelled tokens, or whatever its examples count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """One adapter to train: the model it is attached to, what it learns from, how loss is taken, how fast.
 
+    `collate` makes of examples and a pad id what `loss` takes: a value with `ids`, shape (rows, positions), and `to`.
     `checkpoint_every` is in seconds.
     """
 
     name: str
     model: Any
-    examples: Sequence[Example]
-    validation: Sequence[Example]
+    examples: Sequence[Any]
+    validation: Sequence[Any]
     pad_id: int
     loss: MicroLoss
     learning_rate: float
     checkpoint_every: float = 60.0
+    collate: Callable[[Sequence[Any], int], Any] = collate
 
     @property
     def prefix(self) -> str:
-        return f"checkpoint-{self.name}-"
+        return checkpoints.prefix(self.name)
 
 
 @dataclass(slots=True)
 class Progress:
     """Everything that changes while training, apart from weights, optimizer and random state.
 
-    `loss_sum` and `tokens` are of the epoch so far, `last` is the mean loss of the last step.
+    `loss_sum` and `tokens`, the units it is summed over, are of the epoch so far; `last` is the mean loss of the last
+    step.
     """
 
     step: int = 0
@@ -71,7 +73,7 @@ def fit(job: TrainJob, task: Task) -> Mapping[str, float]:
     Raises InterruptedRunError after saving a checkpoint when the job is asked to stop, DivergedError for a loss that
     is not finite, DoesNotFitError when memory runs out, RunFailedError when a checkpoint cannot be written.
     """
-    lengths = [len(one.ids) for one in task.examples]
+    lengths = [one.length for one in task.examples]
     epochs = [epoch_steps(lengths, job.batch, job.settings.seed, epoch) for epoch in range(job.settings.num_epochs)]
     epochs[0] = longest_first(epochs[0], lengths)
     steps = sum(len(epoch) for epoch in epochs)
@@ -123,7 +125,7 @@ def _rehearse(task: Task, lengths: Sequence[int], epochs: Sequence[Sequence[Step
 
 def _backward(task: Task, rows: Sequence[int], divisor: int) -> torch.Tensor:
     """Add the gradient of one micro batch's summed loss over `divisor`; the result is that loss."""
-    batch = collate([task.examples[row] for row in rows], task.pad_id).to(task.model.device)
+    batch = task.collate([task.examples[row] for row in rows], task.pad_id).to(task.model.device)
     with failures.memory_explained(*batch.ids.shape):
         loss = task.loss(batch)
         (loss / divisor).backward()  # type: ignore[no-untyped-call]
@@ -133,10 +135,10 @@ def _backward(task: Task, rows: Sequence[int], divisor: int) -> torch.Tensor:
 def _take_step(task: Task, step: Step, optimizer: torch.optim.Optimizer, rate: float, progress: Progress) -> float:
     """One optimizer step; the result is the gradient's norm before it is clipped.
 
-    Each token counts the same, however the step is divided into micro batches.
+    Each token, or whatever else examples count, counts the same, however the step is divided into micro batches.
     """
     rows = [row for micro in step for row in micro]
-    tokens = sum(task.examples[row].labelled for row in rows)
+    tokens = sum(task.examples[row].units for row in rows)
     total = sum(float(_backward(task, micro, tokens)) for micro in step)
     (group,) = optimizer.param_groups
     norm = float(torch.nn.utils.clip_grad_norm_(group["params"], optim.CLIP_NORM))
@@ -167,16 +169,16 @@ def _end_epoch(job: TrainJob, task: Task, number: int, progress: Progress) -> No
 
 
 @torch.no_grad()
-def mean_loss(task: Task, examples: Sequence[Example], micro: int) -> float:
-    """The loss a labelled token in nats, with dropout off."""
+def mean_loss(task: Task, examples: Sequence[Learnable], micro: int) -> float:
+    """The loss a unit (a labelled token, for examples of tokens) in nats, with dropout off."""
     task.model.eval()
     total = 0.0
-    for rows in in_order([len(one.ids) for one in examples], micro):
-        batch = collate([examples[row] for row in rows], task.pad_id).to(task.model.device)
+    for rows in in_order([one.length for one in examples], micro):
+        batch = task.collate([examples[row] for row in rows], task.pad_id).to(task.model.device)
         with failures.memory_explained(*batch.ids.shape):
             total += float(task.loss(batch))
     task.model.train()
-    return total / sum(one.labelled for one in examples)
+    return total / sum(one.units for one in examples)
 
 
 def _finish(job: TrainJob, task: Task, progress: Progress, steps: int) -> dict[str, float]:
@@ -204,7 +206,7 @@ def _tell_start(job: TrainJob, task: Task, steps: int) -> None:
         validation=len({one.row for one in task.validation}),
         steps=steps,
         epochs=job.settings.num_epochs,
-        tokens=sum(len(one.ids) for one in task.examples),
+        tokens=sum(one.tokens for one in task.examples),
         labelled=sum(one.labelled for one in task.examples),
         trainable=sum(one.numel() for one in lora.trainable(task.model).values()),
     )
@@ -217,7 +219,7 @@ def _tell_step(job: TrainJob, task: Task, progress: Progress, step: Step, steps:
         step=progress.step,
         steps=steps,
         loss=progress.last,
-        tokens=sum(len(task.examples[row].ids) for micro in step for row in micro),
+        tokens=sum(task.examples[row].tokens for micro in step for row in micro),
         seconds=progress.seconds,
         **more,
     )

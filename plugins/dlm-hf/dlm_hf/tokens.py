@@ -50,7 +50,19 @@ class Example:
     row: int = 0
 
     @property
+    def length(self) -> int:
+        return len(self.ids)
+
+    @property
+    def tokens(self) -> int:
+        return len(self.ids)
+
+    @property
     def labelled(self) -> int:
+        return sum(self.learned)
+
+    @property
+    def units(self) -> int:
         return sum(self.learned)
 
 

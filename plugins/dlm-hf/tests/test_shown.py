@@ -52,7 +52,7 @@ def trained_on(folder: Path, place: Path, rows: list[Row], system: str | None, l
     job = make_job(folder, rows, place, system_prompt=system, long_rows=long_rows, settings=settings)
     coder = load_coder(folder)
     found = set()
-    examples = _examples(job, coder, "default", rows)
+    examples = _examples(job, coder, rows)
     batch = collate(examples, coder.pad_id)
     for index, one in enumerate(examples):
         width = batch.ids.shape[1]
