@@ -34,6 +34,7 @@ from .api import (
     UsageError,
 )
 from .api.jobs import LongRows
+from .cache import cache_of
 from .checking import check
 from .document.settings import adapter_settings, training_settings
 from .document.text import decode
@@ -129,10 +130,13 @@ def prepare(path: Path, plugins: Plugins, options: Options, control: Control) ->
             _ask_licence(checked.base, options)
     with about_base(doc):
         base = engine.locate(checked.base, fetch=options.fetch)
+    base = replace(base, cache=cache_of(doc.config, lambda message: control.emit("warning", message=message)))
     work = tuple(measure_work(checked.assigned, base, engine, doc, settings))
     speed = find_speed(open_store(doc.id).root, hardware, base, precision)
     plan = make_plan(doc, work, base, hardware, precision, adapters, settings, options.long_rows, speed)
     asked = engine.measure(base, checked.exam_only, doc.system_prompt, base.shape.context) if checked.exam_only else []
+    if base.cache:
+        base.cache.tell(control, "plan")
     refused = [problem for problem in plan.problems if problem.severity == "error"]
     refused += long_question_problems(checked.exam_only, asked, base.shape.context)
     if refused:
@@ -359,11 +363,17 @@ def _run_phase(runner: Runner, trainer: Trainer, job: TrainJob, plugins: Plugins
     except BaseException as error:
         error.add_note(f"in phase {trainer.phase!r} of plugin {plugins.trainers.owner(trainer.phase).label}")
         raise
+    finally:
+        if job.base.cache:
+            job.base.cache.tell(job.control, "train")
 
 
 def _examine(ready: Ready, adapter: Path, control: Control) -> Exam:
     with ready.engine.open(ready.base, adapter, ready.precision, ready.doc.system_prompt) as model:
-        return examine(model, ready.train, ready.validation, ready.exam_only, control)
+        exam = examine(model, ready.train, ready.validation, ready.exam_only, control)
+    if ready.base.cache:
+        ready.base.cache.tell(control, "exam")
+    return exam
 
 
 def _hold_to(exam: Exam, least: float | None) -> None:

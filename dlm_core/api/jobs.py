@@ -74,6 +74,7 @@ class TrainJob:
                 "folder": str(self.base.folder),
                 "shape": asdict(self.base.shape),
                 "sha256": self.base.sha256,
+                "cache": self.base.cache.to_json() if self.base.cache else None,
             },
             "rows": [row.to_json() for row in self.rows],
             "validation": [row.to_json() for row in self.validation],
@@ -93,11 +94,14 @@ class TrainJob:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], control: Control | None = None) -> TrainJob:
+        from ..cache import CacheSettings, RowCache
+
         base = value["base"]
+        cache = RowCache(CacheSettings(**base["cache"])) if base.get("cache") else None
         return cls(
             phase=value["phase"],
             base=LocatedBase(
-                BaseModel(**base["model"]), Path(base["folder"]), BaseShape(**base["shape"]), base["sha256"]
+                BaseModel(**base["model"]), Path(base["folder"]), BaseShape(**base["shape"]), base["sha256"], cache
             ),
             rows=tuple(Row.from_json(row) for row in value["rows"]),
             validation=tuple(Row.from_json(row) for row in value["validation"]),

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from ..cache import RowCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,17 @@ class BaseShape:
 
 @dataclass(frozen=True, slots=True)
 class LocatedBase:
-    """A base whose files lie in `folder`; `sha256` covers the names and contents of the files that matter."""
+    """A base whose files lie in `folder`; `sha256` covers the names and contents of the files that matter.
+
+    Core adds `cache` to what an engine located: where engines and trainers may keep what they make of rows for this
+    base, or None where nothing is to be kept (see `dlm_core.cache`).
+    """
 
     model: BaseModel
     folder: Path
     shape: BaseShape
     sha256: str
+    cache: RowCache | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

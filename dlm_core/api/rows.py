@@ -12,6 +12,8 @@ from .document import Span
 
 Role = Literal["train", "probe", "exam"]
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -65,6 +67,7 @@ class Row:
     index: int = 0
     adapters: tuple[str, ...] = ("default",)
     source: str = ""
+    _hash: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -85,8 +88,10 @@ class Row:
     @property
     def hash(self) -> str:
         """SHA-256 of kind and data, 64 hex digits."""
-        text = json.dumps([self.kind, _plain(self.data)], ensure_ascii=False, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        if not self._hash:  # a run asks for it many times
+            text = _ENCODE([self.kind, _plain(self.data)])
+            object.__setattr__(self, "_hash", hashlib.sha256(text.encode()).hexdigest())
+        return self._hash
 
     @property
     def key(self) -> str:

@@ -26,6 +26,11 @@ class Reporter:
 
     def __init__(self) -> None:
         self.started = time.monotonic()
+        self.from_cache = self.tokenized = 0
+
+    def on_cache(self, data: Any) -> None:
+        self.from_cache += data["hits"]
+        self.tokenized += data["misses"]
 
     @property
     def seconds(self) -> float:

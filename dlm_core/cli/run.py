@@ -103,7 +103,7 @@ def train_and_report(
     """Run the pipeline, then the exporters, and print the summary; `exports=None` exports nothing."""
     from .. import exporting, pipeline
     from .reporter import attach_reporter
-    from .summary import print_exam, print_summary
+    from .summary import cache_line, print_exam, print_summary
 
     reporter = attach_reporter(plugins, as_json, not no_plot)
     options = pipeline.Options(
@@ -139,4 +139,4 @@ def train_and_report(
                     exporting.export_version(exporter, own, outcome.ready, outcome.store, outcome.version, control)
                 )
     if not as_json:
-        print_summary(outcome, exported, there, reporter.seconds)
+        print_summary(outcome, exported, there, reporter.seconds, cache_line(reporter))

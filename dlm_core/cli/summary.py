@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..exporting import Exported
     from ..pipeline import Outcome
     from ..planning.reality import Compared, Reality
+    from .reporter import Reporter
 
 SIDES: dict[Side, str] = {
     "trained": "trained questions answered exactly",
@@ -34,7 +35,9 @@ MARKS: dict[Verdict, str] = {
 }
 
 
-def print_summary(outcome: Outcome, exported: Sequence[Exported], there: Sequence[Path], seconds: float) -> None:
+def print_summary(
+    outcome: Outcome, exported: Sequence[Exported], there: Sequence[Path], seconds: float, cache: str = ""
+) -> None:
     """On stdout, in a dozen lines; `there` are folders of exports that needed no renewal."""
     out = console()
     path = outcome.ready.doc.path
@@ -54,11 +57,20 @@ def print_summary(outcome: Outcome, exported: Sequence[Exported], there: Sequenc
         out.print(f"  {folder.name:<8} {folder}", soft_wrap=True, markup=False)
     if outcome.report:
         out.print(f"  report   {outcome.report}", soft_wrap=True, markup=False)
+    if cache:
+        out.print(f"  cache    {cache}", soft_wrap=True, markup=False)
     question = next((row for row in outcome.ready.train if row.question), None)
     example = question.question[-1].text.split("\n")[0] if question and question.question else "Hello"
     out.print("\nwhat next", style="bold")
     out.print(f"  dlm prompt {name} {shlex.quote(example)}", soft_wrap=True, markup=False)
     out.print(f"  edit {path.name} and `dlm run {name}` again", soft_wrap=True, markup=False)
+
+
+def cache_line(reporter: Reporter) -> str:
+    """How many rows were tokenized and how many came from the cache; each is asked for in every stage of a run."""
+    if not (reporter.tokenized or reporter.from_cache):
+        return ""
+    return f"{reporter.tokenized:,} rows tokenized, {reporter.from_cache:,} times a row came from the cache"
 
 
 def print_reality(reality: Reality) -> None:

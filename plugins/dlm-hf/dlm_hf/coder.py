@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from dlm_core.api import BaseMissingError, Message, RunFailedError
@@ -28,7 +29,7 @@ class Coder:
     `vocabulary_size` is the largest id plus one.  `stop_ids` end an answer; `eos_id` ends a document and is one of
     them.  `pad_id` fills a batch and may equal a learned token, since masks go by position.  `bos_id` is None when
     the base has none; `adds_bos` says whether running text starts with it.  `chat_template` is "" when the base has
-    neither a template nor ChatML's tokens.
+    neither a template nor ChatML's tokens.  `sha256` identifies the tokenizer: its file and the tokens added to it.
     """
 
     tokenizer: Tokenizer = field(repr=False, compare=False)
@@ -40,6 +41,7 @@ class Coder:
     adds_bos: bool
     chat_template: str = field(repr=False)
     special_tokens: Mapping[str, str]
+    sha256: str = ""
 
     def encode(self, text: str) -> list[int]:
         """Ids of rendered text: special tokens are recognised, none is added."""
@@ -110,7 +112,8 @@ def load_coder(folder: Path) -> Coder:
             f"{folder} has no tokenizer.json",
             "save the base with a fast tokenizer: AutoTokenizer.from_pretrained(…).save_pretrained(…)",
         )
-    tokenizer = Tokenizer.from_file(str(path))
+    data = path.read_bytes()
+    tokenizer = Tokenizer.from_buffer(data)
     tokenizer.no_padding()
     tokenizer.no_truncation()
     settings = _json(folder / "tokenizer_config.json")
@@ -136,7 +139,13 @@ def load_coder(folder: Path) -> Coder:
         adds_bos=_adds_bos(tokenizer, settings, bos),
         chat_template=source,
         special_tokens=names,
+        sha256=_digest(data, settings),
     )
+
+
+def _digest(data: bytes, settings: Mapping[str, Any]) -> str:
+    added = json.dumps(settings.get("added_tokens_decoder", {}), sort_keys=True)
+    return "sha256 " + sha256(data + added.encode()).hexdigest()[:16]
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class HfEngine(Engine):
     ) -> list[RowSize]:
         from .measure import row_sizes
 
-        return row_sizes(base.folder, rows, system_prompt, sequence_len)
+        return row_sizes(base.folder, rows, system_prompt, sequence_len, base.cache)
 
     def tokens(
         self,

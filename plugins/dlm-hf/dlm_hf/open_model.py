@@ -12,11 +12,12 @@ from dlm_core.api import LocatedBase, Message, OpenModel, Precision, Row, RunFai
 from .adapters import active, adapter_folders, attach, detach
 from .embeddings import fit_embeddings
 from .loading import load_model, release_model
-from .tokens import Coder, Example, examples, load_coder
+from .tokens import Coder, Example, all_examples, load_coder
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
+_ENCODED = 1024  # rows encoded, or read from the cache, at a time
 _WINDOW = 64  # prompts or rows sorted by length at a time; results still come in order
 _SCORED_LENGTH = 2048  # tokens; longer texts are scored in pieces
 
@@ -63,10 +64,16 @@ class HfOpenModel(OpenModel):
             yield from pieces(self.coder, (token for tokens in new for _, token in tokens))
 
     def score(self, rows: Sequence[Row], adapter: str | None = "default") -> Iterator[Score]:
-        for start in range(0, len(rows), _WINDOW):
-            with active(self.peft, adapter):
-                found = self._scores(rows[start : start + _WINDOW])
-            yield from found
+        length = min(_SCORED_LENGTH, self.base.shape.context)
+        for place in range(0, len(rows), _ENCODED):
+            some = rows[place : place + _ENCODED]
+            made: list[list[Example]] = [[] for _ in some]
+            for one in all_examples(self.coder, some, self.system_prompt, length, "cut", self.base.cache):
+                made[one.row].append(one)
+            for start in range(0, len(some), _WINDOW):
+                with active(self.peft, adapter):
+                    found = self._scores(made[start : start + _WINDOW])
+                yield from found
 
     def render(self, messages: Sequence[Message], *, answer_next: bool = True) -> str:
         return self.coder.render(messages, self.system_prompt, answer_next)
@@ -103,19 +110,10 @@ class HfOpenModel(OpenModel):
             )
         return ids
 
-    def _scores(self, rows: Sequence[Row]) -> list[Score]:
-        """Scores of some rows, in their order."""
-        length = min(_SCORED_LENGTH, self.base.shape.context)
-        found = [
-            one
-            for index, row in enumerate(rows)
-            for one in examples(self.coder, row, self.system_prompt, length, "cut", index)
-        ]
-        sums, counts = [0.0] * len(rows), [0] * len(rows)
-        for example, loss in zip(found, self._losses(found), strict=True):
-            sums[example.row] += loss
-            counts[example.row] += example.labelled
-        return [Score(loss, count) for loss, count in zip(sums, counts, strict=True)]
+    def _scores(self, made: Sequence[Sequence[Example]]) -> list[Score]:
+        """Scores of some rows, given as their examples, in their order."""
+        losses = iter(self._losses([one for row in made for one in row]))
+        return [Score(sum(next(losses) for _ in row), sum(one.labelled for one in row)) for row in made]
 
     def _losses(self, found: Sequence[Example]) -> list[float]:
         """The summed loss of each example, computed in batches of similar length."""

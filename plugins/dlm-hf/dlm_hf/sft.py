@@ -25,7 +25,7 @@ def train(job: TrainJob, checkpoint_every: float = 60.0) -> TrainResult:
 def _examples(job: TrainJob, coder: Coder, rows: Sequence[Row]) -> list[Example]:
     from .tokens import all_examples
 
-    return all_examples(coder, rows, job.system_prompt, job.settings.sequence_len, job.long_rows)
+    return all_examples(coder, rows, job.system_prompt, job.settings.sequence_len, job.long_rows, job.base.cache)
 
 
 def _fit(student: Student) -> Mapping[str, float]:

@@ -9,16 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dlm_core.api import Message, Row, RunFailedError
+from dlm_core.api import Message, Row, RowSize, RunFailedError
 
+from . import encoded
 from .coder import Coder, load_coder
+from .encoded import Encoded, EncodedChat, EncodedText
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tokenizers import Encoding
 
     from dlm_core.api.jobs import LongRows
+    from dlm_core.cache import RowCache
 
 __all__ = [
     "Coder",
@@ -27,10 +30,14 @@ __all__ = [
     "all_examples",
     "chat_examples",
     "chat_turns",
+    "encode_chat",
     "encode_plain",
+    "encoded_rows",
     "examples",
+    "fitting",
     "kept",
     "load_coder",
+    "row_sizes",
     "text_examples",
     "turns",
 ]
@@ -97,8 +104,7 @@ def examples(
     found = chat_examples(coder, row, system_prompt, index)
     if long_rows == "error" and (long := [one for one in found if len(one.ids) > sequence_len]):
         raise RunFailedError(_too_long(long[0], sequence_len), _TOO_LONG_HINT)
-    sized = [(one, kept(one, sequence_len, long_rows)) for one in found]
-    return [one if size == len(one.ids) else _cut(one, size) for one, size in sized if size]
+    return _shortened(found, sequence_len, long_rows)
 
 
 def kept(example: Example, sequence_len: int, long_rows: LongRows) -> int:
@@ -109,17 +115,53 @@ def kept(example: Example, sequence_len: int, long_rows: LongRows) -> int:
 
 
 def all_examples(
-    coder: Coder, rows: Sequence[Row], system_prompt: str | None, sequence_len: int, long_rows: LongRows = "error"
+    coder: Coder,
+    rows: Sequence[Row],
+    system_prompt: str | None,
+    sequence_len: int,
+    long_rows: LongRows = "error",
+    cache: RowCache | None = None,
 ) -> list[Example]:
-    """The examples of all rows in order.  Raises one RunFailedError that names every over-long row."""
-    found = [
-        one
-        for index, row in enumerate(rows)
-        for one in examples(coder, row, system_prompt, sequence_len, "cut" if long_rows == "cut" else "skip", index)
-    ]
-    if long_rows == "error":
-        _refuse_long(coder, rows, {one.row for one in found}, system_prompt, sequence_len)
+    """The examples of all rows in order.  Raises one RunFailedError that names every over-long row.
+
+    What `cache` keeps is not encoded again, and what is encoded is kept.
+    """
+    found: list[Example] = []
+    long: list[str] = []
+    each = encoded_rows(coder, rows, system_prompt, fitting(coder, sequence_len), cache)
+    for index, (row, one) in enumerate(zip(rows, each, strict=True)):
+        if isinstance(one, EncodedText):
+            found += _text_pieces(coder, row, one, sequence_len, index)
+        elif isinstance(one, EncodedChat):
+            made = _chat_parts(row, one, index)
+            if long_rows == "error":
+                long += [_too_long(part, sequence_len) for part in made if len(part.ids) > sequence_len]
+            found += _shortened(made, sequence_len, long_rows)
+    if long:
+        raise RunFailedError("\n".join(long), _TOO_LONG_HINT)
     return found
+
+
+def row_sizes(
+    coder: Coder, rows: Sequence[Row], system_prompt: str | None, sequence_len: int, cache: RowCache | None = None
+) -> list[RowSize]:
+    """The size of each row as the trainer would see it.  An over-long chat is reported in its full length."""
+    each = encoded_rows(coder, rows, system_prompt, fitting(coder, sequence_len), cache)
+    return [_size(coder, one, sequence_len) for one in each]
+
+
+def encoded_rows(
+    coder: Coder, rows: Sequence[Row], system_prompt: str | None, fits: int, cache: RowCache | None = None
+) -> Iterator[Encoded]:
+    """Each row before any length is applied, in order; texts of more than `fits` ids know where they may be split."""
+    return encoded.encoded_rows(
+        coder, rows, system_prompt, fits, lambda row: encode_chat(coder, row, system_prompt), cache
+    )
+
+
+def fitting(coder: Coder, sequence_len: int) -> int:
+    """The most ids of a running text that is not split: the rest is for what opens and closes it."""
+    return sequence_len - 1 - len(_opening(coder))
 
 
 def chat_examples(coder: Coder, row: Row, system_prompt: str | None, index: int = 0) -> list[Example]:
@@ -160,6 +202,12 @@ def turns(coder: Coder, messages: Sequence[Message], system_prompt: str | None) 
     ]
 
 
+def encode_chat(coder: Coder, row: Row, system_prompt: str | None) -> EncodedChat:
+    """A chat row of any length, for the cache."""
+    made = chat_examples(coder, row, system_prompt)
+    return EncodedChat(tuple(encoded.chat_part(coder, one.ids, one.learned) for one in made))
+
+
 def text_examples(coder: Coder, row: Row, sequence_len: int, index: int = 0) -> list[Example]:
     """Running text, learned whole and closed by the end-of-sequence token, in pieces of at most `sequence_len` ids.
 
@@ -167,20 +215,68 @@ def text_examples(coder: Coder, row: Row, sequence_len: int, index: int = 0) -> 
     beginning-of-sequence token where its tokenizer adds one, else with the last token of the piece before.
     Marks such as `<|im_end|>` inside the text are ordinary characters.
     """
-    encoded = encode_plain(coder, row.data["text"])
-    ids, starts = [*encoded.ids, coder.eos_id], [first for first, _ in encoded.offsets]
-    opening = [coder.bos_id] if coder.adds_bos and coder.bos_id is not None else []
+    (one,) = encoded.encode_texts(coder, [row.data["text"]], fitting(coder, sequence_len))
+    return _text_pieces(coder, row, one, sequence_len, index)
+
+
+def _text_pieces(coder: Coder, row: Row, text: EncodedText, sequence_len: int, index: int) -> list[Example]:
+    opening, ids = _opening(coder), (*text.ids, coder.eos_id)
+    found = []
+    for start, end in _ranges(coder, text, sequence_len):
+        piece = (*(opening or ids[max(0, start - 1) : start]), *ids[start:end])
+        learned = (False, *(True,) * (len(piece) - 1))
+        found.append(Example(piece, learned, row.span.line, row.key, index))
+    return found
+
+
+def _ranges(coder: Coder, text: EncodedText, sequence_len: int) -> list[tuple[int, int]]:
+    """First and last id of each piece, the closing token counted, without what opens the piece."""
+    opens, size = len(_opening(coder)), len(text.ids) + 1
     found, start = [], 0
-    while start < len(ids):
-        lead = opening or ids[start - 1 : start]
-        end = min(len(ids), start + sequence_len - len(lead))
-        if end < len(ids):
-            end = _break_before(row.data["text"], starts, start, end)
-        piece = [*lead, *ids[start:end]]
-        learned = [place > 0 for place in range(len(piece))]
-        found.append(Example(tuple(piece), tuple(learned), row.span.line, row.key, index))
+    while start < size:
+        end = min(size, start + sequence_len - (opens or min(start, 1)))
+        if end < size:
+            end = _break_before(text, start, end)
+        found.append((start, end))
         start = end
     return found
+
+
+def _break_before(text: EncodedText, first: int, last: int) -> int:
+    """Where to end a piece of ids `first`..`last`: after a paragraph, a line or a word of its second half."""
+    if text.breaks is None:
+        raise ValueError("a text that is to be split needs its breaks")
+    for kind in (encoded.PARAGRAPH, encoded.LINE, encoded.WORD):
+        place = text.breaks.rfind(kind, (first + last) // 2 + 1, last + 1)
+        if place >= 0:
+            return place
+    return last
+
+
+def _opening(coder: Coder) -> tuple[int, ...]:
+    return (coder.bos_id,) if coder.adds_bos and coder.bos_id is not None else ()
+
+
+def _chat_parts(row: Row, chat: EncodedChat, index: int) -> list[Example]:
+    line, key = row.span.line, row.key
+    return [Example(tuple(ids), encoded.mask(runs), line, key, index) for ids, runs in chat.parts]
+
+
+def _shortened(made: Sequence[Example], sequence_len: int, long_rows: LongRows) -> list[Example]:
+    """The examples of a chat row that are trained on, cut where they are to be."""
+    sized = [(one, kept(one, sequence_len, long_rows)) for one in made]
+    return [one if size == len(one.ids) else _cut(one, size) for one, size in sized if size]
+
+
+def _size(coder: Coder, one: Encoded, sequence_len: int) -> RowSize:
+    if isinstance(one, EncodedText):
+        ranges, opens = _ranges(coder, one, sequence_len), len(_opening(coder))
+        sizes = [end - start + (opens or min(start, 1)) for start, end in ranges]
+        return RowSize(sum(sizes), sum(sizes) - len(sizes), len(sizes))
+    if isinstance(one, EncodedChat):
+        labelled = sum(sum(runs[1::2]) for _, runs in one.parts)
+        return RowSize(max(len(ids) for ids, _ in one.parts), labelled, len(one.parts))
+    return RowSize(one.tokens, 0)
 
 
 _TOO_LONG_HINT = "raise training.sequence_len, shorten these rows, or pass --long-rows cut or --long-rows skip"
@@ -188,20 +284,6 @@ _TOO_LONG_HINT = "raise training.sequence_len, shorten these rows, or pass --lon
 
 def _too_long(example: Example, limit: int) -> str:
     return f"line {example.line}: this conversation has {len(example.ids):,} tokens, {limit:,} fit"
-
-
-def _refuse_long(
-    coder: Coder, rows: Sequence[Row], kept: set[int], system_prompt: str | None, sequence_len: int
-) -> None:
-    long = [
-        _too_long(one, sequence_len)
-        for index, row in enumerate(rows)
-        if row.kind == "chat" and index not in kept
-        for one in chat_examples(coder, row, system_prompt)
-        if len(one.ids) > sequence_len
-    ]
-    if long:
-        raise RunFailedError("\n".join(long), _TOO_LONG_HINT)
 
 
 def _cut(example: Example, limit: int) -> Example:
@@ -253,21 +335,5 @@ def _answer_span(prompt: str, record: str, spans: Sequence[tuple[int, int]], con
 
 def encode_plain(coder: Coder, text: str) -> Encoding:
     """Running text encoded: what looks like a special token is ordinary characters."""
-    tokenizer = coder.tokenizer
-    tokenizer.encode_special_tokens = True
-    try:
-        return tokenizer.encode(text, add_special_tokens=False)
-    finally:
-        tokenizer.encode_special_tokens = False
-
-
-def _break_before(text: str, starts: Sequence[int], first: int, last: int) -> int:
-    """Where to end a piece of tokens `first`..`last`: after a paragraph, a line or a word of its second half."""
-    for mark in ("\n\n", "\n", " "):
-        for place in range(last, (first + last) // 2, -1):
-            if place >= len(starts):
-                continue
-            here = starts[place]
-            if text[max(0, here - len(mark)) : here] == mark or (mark == " " and text[here : here + 1] == " "):
-                return place
-    return last
+    (found,) = encoded.encode_plain(coder, [text])
+    return found
