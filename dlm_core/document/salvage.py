@@ -21,6 +21,8 @@ _REQUIRED = {"dlm_id": "0" * 26, "base_model": "none"}
 READABLE_IN_PARTS = frozenset({"DLM0107", "DLM0108", "DLM0110"})
 _TOP_KEY = re.compile(r"^[A-Za-z_\"']", re.MULTILINE)
 _MOST_PARTS = 200
+#: Characters that YAML counts as line ends and nobody else does.  Each is told as a problem already.
+_YAML_ONLY_LINE_ENDS = str.maketrans(dict.fromkeys("\x85\u2028\u2029", " "))
 
 
 def read_parts(text: str, first_line: int, broken: Tree, known: Collection[str]) -> Tree:
@@ -33,6 +35,7 @@ def read_parts(text: str, first_line: int, broken: Tree, known: Collection[str])
     whole = Tree({}, problems=list(broken.problems))
     assert whole.data is not None
     first = min(problem.span.line for problem in broken.problems)
+    text = text.translate(_YAML_ONLY_LINE_ENDS)  # so that lines and columns are those of the file
     starts = [found.start() for found in islice(_TOP_KEY.finditer(text), _MOST_PARTS)]
     for begin, end in pairwise([*starts, len(text)]):
         line = first_line + text.count("\n", 0, begin)

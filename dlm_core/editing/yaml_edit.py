@@ -206,5 +206,5 @@ def move_changes(text: str, old: Loc, new: Loc) -> Iterator[tuple[Change, ...]]:
     deep = column(text, inside.start) if inside else here + step
     head = "" if inside else f"{' ' * here}{new[-2]}:\n"
     at = line_end(text, inside.end if inside else parent.end) + 1
-    lines = "".join(f"{' ' * (deep - here)}{line}\n" for line in text[begin:end].splitlines())
+    lines = "".join(f"{' ' * (deep - here)}{line}\n" for line in text[begin:end].removesuffix("\n").split("\n"))
     yield Change(begin, end, ""), Change(at, at, head + lines)
