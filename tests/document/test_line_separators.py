@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dlm_core.api import DocumentError
-from dlm_core.editing import append_section, remove_key, replace_section_content, set_value, tidy
+from dlm_core.editing import EditError, append_section, remove_key, replace_section_content, set_value, tidy
 from dlm_core.editing.body import NewSection
 from dlm_core.editing.migrate import migrate
 from dlm_core.fixing import fix_bytes, problems_of
@@ -103,6 +103,8 @@ def test_an_edit_of_the_body_keeps_every_byte_of_the_frontmatter(text):
 
 def test_a_new_value_with_such_a_character_is_written_as_an_escape():
     for text in (f"---\n{HEAD}---\nx\n", f"+++\n{TOML_HEAD}+++\nx\n"):
-        done = set_value(text.encode(), "system_prompt", "one\x85\u2028\u2029two").decode()
-        assert "one\\u0085\\u2028\\u2029two" in done
+        done = set_value(text.encode(), "system_prompt", "one\u2028\u2029two").decode()
+        assert "one\\u2028\\u2029two" in done
         assert not set("\x85\u2028\u2029") & set(done)
+        with pytest.raises(EditError):  # a control character, which no value may hold
+            set_value(text.encode(), "system_prompt", "one\x85two")
