@@ -209,9 +209,11 @@ def _find_lines(content: str, text: str, at: int) -> int:
 
 
 def row_texts(row: Row) -> Iterator[str]:
-    """The texts a row's tokens come from: a chat's messages, or the one text."""
+    """The texts a row's tokens come from: a chat's messages, a prompt with its two answers, or the one text."""
     if row.messages:
         yield from (message.text for message in row.messages)
+    elif row.choices:
+        yield from (row.data[name] for name in ("prompt", "chosen", "rejected"))
     elif isinstance(text := row.data.get("text"), str):
         yield text
 

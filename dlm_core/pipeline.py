@@ -326,15 +326,15 @@ def _train(
     runner = plugins.get(plugins.runners, options.runner)
     start: Path | None = None
     metrics: dict[str, float] = {}
-    for phase in ready.work:
+    for number, phase in enumerate(ready.work):
         name = phase.trainer.phase
         job = TrainJob(
             phase=name,
             base=ready.base,
             rows=phase.rows,
             validation=phase.validation,
-            adapters=ready.adapters,
-            settings=ready.settings,
+            adapters=_begun(ready, number),
+            settings=phase.trainer.settings(ready.doc, ready.settings),
             precision=ready.precision,
             batch=ready.plan.batch,
             system_prompt=ready.doc.system_prompt,
@@ -353,6 +353,15 @@ def _train(
     if start is None:
         raise RunFailedError("no phase had anything to train")
     return metrics, start
+
+
+def _begun(ready: Ready, number: int) -> dict[str, AdapterSettings]:
+    """The adapters of phase `number`: all but those whose first rows are a later phase's."""
+    soon, later = (
+        {name for phase in phases for row in phase.rows for name in row.adapters}
+        for phases in (ready.work[: number + 1], ready.work[number + 1 :])
+    )
+    return {name: settings for name, settings in ready.adapters.items() if name in soon or name not in later}
 
 
 def _run_phase(runner: Runner, trainer: Trainer, job: TrainJob, plugins: Plugins) -> TrainResult:

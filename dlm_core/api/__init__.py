@@ -52,7 +52,7 @@ if TYPE_CHECKING:
         Token,
         TokenPiece,
     )
-    from .rows import Media, Message, Part, Row, Text, chat_row, text_row
+    from .rows import Media, Message, Part, Row, Text, chat_row, preference_row, text_row
 
 _MODULES = {
     "document": (
@@ -129,6 +129,7 @@ _MODULES = {
         "Row",
         "Text",
         "chat_row",
+        "preference_row",
         "text_row",
     ),
 }
@@ -195,6 +196,7 @@ __all__ = [
     "TrainingSettings",
     "UsageError",
     "chat_row",
+    "preference_row",
     "read_explanations",
     "text_row",
 ]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .document import Document, Problem, Section
     from .jobs import Artifact, ExportJob, LongRows, Sampling, Score, TrainJob, TrainResult
-    from .models import BaseModel, LocatedBase
+    from .models import BaseModel, LocatedBase, TrainingSettings
     from .planning import Hardware, Precision, RowSize, RowTokens
     from .rows import Message, Row
 
@@ -140,6 +140,13 @@ class Trainer(ABC):
     def problems(self, doc: Document, rows: Sequence[Row], base: BaseModel) -> Iterable[Problem]:
         """What this phase cannot do with this document or base; asked before anything is fetched or trained."""
         return ()
+
+    def settings(self, doc: Document, settings: TrainingSettings) -> TrainingSettings:
+        """The run's settings as this phase has them: a plugin's own block may ask for other epochs, for instance.
+
+        The plan counts with them and `job.settings` holds them.
+        """
+        return settings
 
     @abstractmethod
     def train(self, job: TrainJob) -> TrainResult:

@@ -52,11 +52,25 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class RowSize:
-    """A row in tokens: all of them, those with a label, and how many pieces an over-long text is split into."""
+    """A row in tokens: all of them, those with a label, and how many pieces an over-long text is split into.
+
+    A row that is read as several sequences, such as a pair of answers, has as `longest` the tokens of its longest one.
+    """
 
     tokens: int
     labelled: int
     pieces: int = 1
+    longest: int = 0
+
+    @property
+    def length(self) -> int:
+        """Tokens of the longest sequence: what must fit."""
+        return self.longest or self.tokens
+
+    def positions(self, most: int) -> int:
+        """How many positions of a batch the row takes when its sequences are as long as its longest, at most `most`."""
+        sequences = -(-self.tokens // self.longest) if self.longest else 1
+        return sequences * min(self.length, most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +105,7 @@ class RowTokens:
 
 @dataclass(frozen=True, slots=True)
 class PhasePlan:
-    """One training phase: its rows and validation rows, its tokens in one epoch, its optimizer steps."""
+    """One training phase: its rows and validation rows, its tokens in one epoch, its optimizer steps, its epochs."""
 
     phase: str
     rows: int
@@ -100,6 +114,7 @@ class PhasePlan:
     labelled: int
     steps: int
     longest: int
+    epochs: int = 0
 
 
 @dataclass(frozen=True, slots=True)

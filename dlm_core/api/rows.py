@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from .document import Span
@@ -86,6 +86,16 @@ class Row:
         return self.messages[-1].text if self.question is not None else None
 
     @property
+    def choices(self) -> tuple[Row, Row] | None:
+        """The prompt of a `preference` row with the chosen and with the rejected answer, as chat rows; else None."""
+        if self.kind != "preference":
+            return None
+        ask = Message.of("user", self.data["prompt"])
+        answers = (Message.of("assistant", self.data[name]) for name in ("chosen", "rejected"))
+        chosen, rejected = (replace(self, kind="chat", data={"messages": (ask, answer)}) for answer in answers)
+        return chosen, rejected
+
+    @property
     def hash(self) -> str:
         """SHA-256 of kind and data, 64 hex digits."""
         if not self._hash:  # a run asks for it many times
@@ -125,6 +135,11 @@ class Row:
 def text_row(text: str, span: Span) -> Row:
     """A row that is learned as running text."""
     return Row("text", {"text": text}, span)
+
+
+def preference_row(prompt: str, chosen: str, rejected: str, span: Span) -> Row:
+    """A row of two answers to one prompt, of which the first is to be preferred."""
+    return Row("preference", {"prompt": prompt, "chosen": chosen, "rejected": rejected}, span)
 
 
 def chat_row(messages: Sequence[Message], span: Span, role: Role = "train") -> Row:

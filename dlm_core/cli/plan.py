@@ -119,7 +119,7 @@ def _print_plan(ready: Any, version: int | None, changes: list[str] | None) -> N
         table.add_row(
             f"phase {phase.phase}",
             f"{phase.rows} rows, {phase.tokens:,} tokens an epoch ({phase.labelled:,} learned), "
-            f"longest {phase.longest}; {ready.settings.num_epochs} epochs, {phase.steps} steps of "
+            f"longest {phase.longest}; {phase.epochs} epochs, {phase.steps} steps of "
             f"{plan.batch.micro}×{plan.batch.accumulate} rows",
         )
     for choice in plan.choices:

@@ -188,7 +188,7 @@ def plan_lines(plan: Any, base: str, adapters: Any, settings: Any) -> list[str]:
         held = f" and {phase.validation} to validate" if phase.validation else ""
         lines.append(
             f"           {phase.phase}: {phase.rows} rows{held}, {phase.tokens:,} tokens, "
-            f"{settings.num_epochs} epochs, {phase.steps} steps of {plan.batch.micro}×{plan.batch.accumulate} rows"
+            f"{phase.epochs} epochs, {phase.steps} steps of {plan.batch.micro}×{plan.batch.accumulate} rows"
         )
     memory = sum(plan.memory.values())
     lines.append(

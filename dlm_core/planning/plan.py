@@ -69,7 +69,7 @@ class PhaseWork:
 
 
 def _too_long(row: Row, size: RowSize, sequence_len: int) -> bool:
-    return row.kind != "text" and size.tokens > sequence_len
+    return row.kind != "text" and size.length > sequence_len
 
 
 #: A phase with the rows it trains on and those it only measures.
@@ -135,9 +135,9 @@ def long_row_problems(work: Sequence[PhaseWork], sequence_len: int, long_rows: L
     for phase in work:
         rows, sizes = (*phase.rows, *phase.validation), (*phase.sizes, *phase.validation_sizes)
         for row, size in zip(rows, sizes, strict=True):
-            if size.tokens <= sequence_len:
+            if size.length <= sequence_len:
                 continue
-            over = f"{size.tokens} tokens, {size.tokens - sequence_len} more than training.sequence_len"
+            over = f"{size.length} tokens, {size.length - sequence_len} more than training.sequence_len"
             where = f" (from {row.source})" if row.source else ""
             if row.kind == "text":
                 message = f"{over}{where}: split into {size.pieces} pieces, nothing is dropped"
@@ -238,8 +238,9 @@ def make_plan(
     `speed` is what an earlier run on this machine showed; without it the time comes from a formula.
     """
     sizes = [size for phase in work for size in phase.sizes]
-    longest = min(max((size.tokens for size in sizes), default=0), settings.sequence_len)
-    labelled = min(max((size.labelled for size in sizes), default=0), settings.sequence_len)
+    widths = [size.positions(settings.sequence_len) for size in sizes]
+    longest = max(widths, default=0)
+    labelled = min(max((size.labelled for size in sizes), default=0), longest)
     free = int(hardware.free_memory * MEMORY_SHARE)
 
     def parts(micro: int) -> dict[str, int]:
@@ -247,7 +248,7 @@ def make_plan(
 
     fits = {micro: sum(parts(micro).values()) <= free for micro in (1, 2, 4, 8)}
     batch, choices = choose_batch(doc, fits, rows_a_step(sum(size.pieces for size in sizes)))
-    lengths = [min(size.tokens, settings.sequence_len) for size in sizes for _ in range(size.pieces)]
+    lengths = [width for width, size in zip(widths, sizes, strict=True) for _ in range(size.pieces)]
     positions = largest_batch(lengths, batch)
     memory = memory_parts(base.shape, adapters, precision, positions, min(positions, batch.micro * labelled))
     if not fits[1]:
@@ -261,9 +262,9 @@ def make_plan(
         problems.append(Problem(where, message, "leave it at `auto`", "warning", "DLM0405"))
     if long_rows == "skip":
         work = [phase.without_long(settings.sequence_len) for phase in work]
-    phases = tuple(_phase_plan(phase, adapters, batch, settings) for phase in work)
-    steps, (rows, tokens) = sum(phase.steps for phase in phases), _passes(work, adapters)
-    tokens *= settings.num_epochs
+    phases = tuple(_phase_plan(phase, adapters, batch, phase.trainer.settings(doc, settings)) for phase in work)
+    steps, rows = sum(phase.steps for phase in phases), _passes(work, adapters)[0]
+    tokens = sum(plan.epochs * _passes([phase], adapters)[1] for plan, phase in zip(phases, work, strict=True))
     formula = step_seconds(base.shape, hardware, tokens, steps)
     time, reason = _time(formula, speed)
     return Plan(
@@ -336,7 +337,8 @@ def _phase_plan(
         tokens=sum(size.tokens for size in work.sizes),
         labelled=sum(size.labelled for size in work.sizes),
         steps=count_steps(work, adapters, batch, settings.num_epochs),
-        longest=max((size.tokens for size in work.sizes), default=0),
+        longest=max((size.length for size in work.sizes), default=0),
+        epochs=settings.num_epochs,
     )
 
 
