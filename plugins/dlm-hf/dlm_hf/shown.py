@@ -6,6 +6,7 @@ Imports no torch.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dlm_core.api import RowTokens, Token, TokenPiece
@@ -39,8 +40,21 @@ def row_tokens(
             yield _text_row(coder, row, sequence_len)
         elif row.kind == "chat":
             yield _chat_row(coder, row, system_prompt, sequence_len, long_rows)
+        elif row.choices:
+            chosen, rejected = (_chat_row(coder, one, system_prompt, sequence_len, long_rows) for one in row.choices)
+            notes = dict.fromkeys(filter(None, (chosen.note, rejected.note)))
+            yield RowTokens((*chosen.pieces, *map(_of_third_text, rejected.pieces)), "; ".join(notes))
         else:
             yield RowTokens((), f"rows of kind {row.kind} belong to another trainer, whose tokens cannot be shown here")
+
+
+def _of_third_text(piece: TokenPiece) -> TokenPiece:
+    """A piece whose answer is the third of the row's texts, not the second."""
+    moved = (
+        replace(token, place=(2, *token.place[1:])) if token.place and token.place[0] == 1 else token
+        for token in piece.tokens
+    )
+    return TokenPiece(tuple(moved), piece.kept)
 
 
 def _text_row(coder: Coder, row: Row, sequence_len: int) -> RowTokens:
