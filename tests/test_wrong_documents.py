@@ -98,19 +98,19 @@ def prose(lines: str) -> str:
 LONG = "word " * 400
 #: name -> (document, command that finds it, line, column, code, exit code)
 LATER: dict[str, tuple[str, str, int, int, str, int]] = {
-    "base unknown": (front("").replace("tiny", "tinny"), "check", 4, 1, "DLM0130", 3),
-    "base nearly known": (front("").replace("tiny", "smollm2-135"), "check", 4, 1, "DLM0130", 3),
-    "base folder": (front("").replace("tiny", "./nowhere"), "check", 4, 1, "DLM0131", 6),
-    "base folder is a file": (front("").replace("tiny", "./notes.dlm"), "check", 4, 1, "DLM0131", 6),
+    "base unknown": (front("").replace("tiny", "tinny"), "check", 4, 13, "DLM0130", 3),
+    "base nearly known": (front("").replace("tiny", "smollm2-135"), "check", 4, 13, "DLM0130", 3),
+    "base folder": (front("").replace("tiny", "./nowhere"), "check", 4, 13, "DLM0131", 6),
+    "base folder is a file": (front("").replace("tiny", "./notes.dlm"), "check", 4, 13, "DLM0131", 6),
     "base of an unknown home": (front("").replace("tiny", "~nobody-here/x"), "check", 4, 13, "DLM0104", 3),
-    "source missing": (prose("sources:\n  - path: nowhere"), "check", 7, 7, "DLM0501", 3),
-    "second source missing": (prose("sources:\n  - path: .\n  - path: nowhere"), "check", 8, 7, "DLM0501", 3),
-    "source in a file": (prose("sources:\n  - path: notes.dlm/x"), "check", 7, 7, "DLM0501", 3),
-    "source leads out": (prose("sources_policy: strict\nsources:\n  - path: /usr"), "check", 8, 7, "DLM0502", 3),
-    "source above": (prose("sources_policy: strict\nsources:\n  - path: .."), "check", 8, 7, "DLM0502", 3),
-    "source secret": (prose("sources:\n  - path: /proc"), "check", 7, 7, "DLM0505", 3),
+    "source missing": (prose("sources:\n  - path: nowhere"), "check", 7, 13, "DLM0501", 3),
+    "second source missing": (prose("sources:\n  - path: .\n  - path: nowhere"), "check", 8, 13, "DLM0501", 3),
+    "source in a file": (prose("sources:\n  - path: notes.dlm/x"), "check", 7, 13, "DLM0501", 3),
+    "source leads out": (prose("sources_policy: strict\nsources:\n  - path: /usr"), "check", 8, 13, "DLM0502", 3),
+    "source above": (prose("sources_policy: strict\nsources:\n  - path: .."), "check", 8, 13, "DLM0502", 3),
+    "source secret": (prose("sources:\n  - path: /proc"), "check", 7, 13, "DLM0505", 3),
     "source NUL": (prose('sources:\n  - path: "a\\u0001b"'), "check", 7, 13, "DLM0110", 3),
-    "source of an unknown home": (prose("sources:\n  - path: ~nobody-here/x"), "check", 7, 7, "DLM0506", 3),
+    "source of an unknown home": (prose("sources:\n  - path: ~nobody-here/x"), "check", 7, 13, "DLM0506", 3),
     "qlora": (prose("adapter: qlora"), "check", 6, 3, "HF0002", 3),
     "fp16": (prose("precision: fp16"), "check", 6, 3, "HF0003", 3),
     "galore": (prose("optimizer: galore_adamw"), "check", 6, 3, "HF0001", 3),
@@ -197,10 +197,10 @@ def test_in_a_process_of_its_own(desk: Desk, name: str) -> None:
 
 def test_a_missing_plugin_and_a_gated_licence(home: Path) -> None:
     (missing,) = refused(home, front("").encode(), "-P no:tiny check notes.dlm")
-    assert (missing.code, places(missing.text)) == (5, [(4, 1, "DLM0302")])
+    assert (missing.code, places(missing.text)) == (5, [(4, 13, "DLM0302")])
     around = AROUND["DLM0132"]
     (gated,) = refused(home, front("").replace("tiny", "walled").encode(), "run notes.dlm", around=around)
-    assert (gated.code, places(gated.text)) == (6, [(4, 1, "DLM0132")])
+    assert (gated.code, places(gated.text)) == (6, [(4, 13, "DLM0132")])
 
 
 def test_memory(home: Path) -> None:

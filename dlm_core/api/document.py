@@ -116,7 +116,7 @@ class Document:
     """A document that passed every check.
 
     `frontmatter` is an instance of the composed pydantic model; `config` is the same as plain JSON values.
-    `spans` gives the position of each dotted key that the author wrote; `views` the blocks of plugins that share a
+    `spans` and `values` give the positions of each dotted key that the author wrote and of its value; `views` the blocks of plugins that share a
     key's name with another plugin, each with its own default for it.
     """
 
@@ -131,6 +131,7 @@ class Document:
     warnings: tuple[Problem, ...] = ()
     sha256: str = ""
     views: Mapping[type, Any] = field(default_factory=dict)
+    values: Mapping[str, Span] = field(default_factory=dict)
 
     def where(self, key: str) -> Span:
         """The position of a dotted frontmatter key, of its closest written parent, or of the top."""
@@ -139,6 +140,10 @@ class Document:
                 return self.spans[key]
             key = key.rpartition(".")[0]
         return Span(1)
+
+    def where_value(self, key: str) -> Span:
+        """The position of a dotted frontmatter key's value, which is where a wrong value is told; else as `where`."""
+        return self.values[key] if key in self.values else self.where(key)
 
     def wrote(self, key: str) -> bool:
         """Whether the author wrote this dotted key, whatever its value."""

@@ -36,6 +36,7 @@ class Frontmatter:
     adapters: tuple[str, ...] | None = None  # those declared; None when an error hides them
     blocks: Mapping[str, ConfigBlock] = field(default_factory=dict)  # those of plugins that found their place
     views: Mapping[type, Any] = field(default_factory=dict)  # see `Document.views`
+    values: Mapping[str, Span] = field(default_factory=dict)
 
 
 def read_frontmatter(text: str, first_line: int, syntax: Literal["yaml", "toml"], plugins: Plugins) -> Frontmatter:
@@ -47,7 +48,7 @@ def read_frontmatter(text: str, first_line: int, syntax: Literal["yaml", "toml"]
         known = find_blocks(plugins).model.model_fields
         return _in_parts(read_parts(text, first_line, tree, known), plugins)
     if tree.data is None:
-        return Frontmatter(find_blocks(plugins).model.model_construct(), {}, _spans(tree), tuple(tree.problems))
+        return Frontmatter(find_blocks(plugins).model.model_construct(), {}, _keys(tree), tuple(tree.problems))
     wrong = dict(wrong_values(tree))
     tree.problems += wrong.values()
     drop(tree, wrong)
@@ -87,24 +88,24 @@ def _validated(tree: Tree, plugins: Plugins, gone: Collection[Loc] = ()) -> Fron
             tree.problems += explain(error, blocks.model, tree, blocks.who, gone)
         tree.problems += _adapter_problems(tree)
     adapters = tuple(config["training"]["adapters"] or ()) if config else None
-    spans: Mapping[str, Span] = _spans(tree)
-    problems = tuple(tree.problems)
+    places, problems = tree, tuple(tree.problems)
     if not config and tree.data and tree.data.get("dlm_version") == VERSION:
-        model, config, spans = _salvaged(tree, blocks.model)
+        places, model, config = _salvaged(tree, blocks.model)
     views = blocks.own_views(model) if config else {}
     model = model or blocks.model.model_construct()
-    return Frontmatter(model, config, spans, problems, adapters, blocks.at_work, views)
+    keys, values = _keys(places), _values(places)
+    return Frontmatter(model, config, keys, problems, adapters, blocks.at_work, views, values)
 
 
-def _salvaged(tree: Tree, schema: type[BaseModel]) -> tuple[Any, Mapping[str, Any], Mapping[str, Span]]:
-    """Model, config and spans of what is right in a frontmatter that is refused."""
+def _salvaged(tree: Tree, schema: type[BaseModel]) -> tuple[Tree, Any, Mapping[str, Any]]:
+    """What is right in a frontmatter that is refused, with its model and config."""
     rest = copy_of(tree)
     model = salvage(rest, schema)
     if model is None:
-        return None, {}, _spans(tree)
+        return tree, None, {}
     config = model.model_dump(mode="json")
     config["base_model"] = (rest.data or {}).get("base_model", "")
-    return model, config, _spans(rest)
+    return rest, model, config
 
 
 def _adapter_problems(tree: Tree) -> Iterator[Problem]:
@@ -127,5 +128,9 @@ def _adapter_problems(tree: Tree) -> Iterator[Problem]:
         yield Problem(first, message, "move it under the adapters it is meant for", code="DLM0113")
 
 
-def _spans(tree: Tree) -> dict[str, Span]:
+def _keys(tree: Tree) -> dict[str, Span]:
     return {dotted(loc): place.key for loc, place in tree.places.items()}
+
+
+def _values(tree: Tree) -> dict[str, Span]:
+    return {dotted(loc): place.value for loc, place in tree.places.items()}

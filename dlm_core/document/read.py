@@ -70,6 +70,7 @@ def inspect_document(data: bytes, path: Path, plugins: Plugins) -> tuple[Documen
         spans=front.spans,
         sha256=hashlib.sha256(data).hexdigest(),
         views=front.views,
+        values=front.values,
     )
     if not _has_error(problems):
         problems += _block_problems(document, front.blocks, plugins)

@@ -17,7 +17,7 @@ def about_base(doc: Document, code: str = "DLM0131") -> Iterator[None]:
     try:
         yield
     except BaseMissingError as error:
-        problem = Problem(doc.where("base_model"), error.message, error.hint, code=code)
+        problem = Problem(doc.where_value("base_model"), error.message, error.hint, code=code)
         raise DocumentError(doc.path, [problem]) from error
 
 
@@ -29,7 +29,7 @@ def find_base(doc: Document, plugins: Plugins) -> BaseModel:
     except (PluginMissingError, UsageError) as error:
         hint = plugins.hint("base model", doc.base_model)
         code = hint.code if hint else "DLM0130"
-        problem = Problem(doc.where("base_model"), error.message, error.hint, code=code)
+        problem = Problem(doc.where_value("base_model"), error.message, error.hint, code=code)
         raise DocumentError(doc.path, [problem]) from None
 
 

@@ -104,7 +104,7 @@ class Gathering:
         """The sources that can be read; what is wrong with the others is among `errors`."""
         found = []
         for index, source in enumerate(self.doc.config["training"]["sources"] or ()):
-            where = self.doc.where(f"training.sources.{index}.path")
+            where = self.doc.where_value(f"training.sources.{index}.path")
             one = _find_source(Path(self.home), source, where)
             if isinstance(one, Problem):
                 self.errors.append(one)

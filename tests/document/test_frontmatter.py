@@ -132,6 +132,8 @@ def test_positions_of_written_keys(parse, doc):
     assert document.where("training.sources.0.path") == Span(8, 5, 4)
     assert document.where("training.lora_r") == Span(5, 1, 8)
     assert document.where("nothing.here") == Span(1)
+    assert document.where_value("training.sources.0.path").col > document.where("training.sources.0.path").col
+    assert document.where_value("nothing.here") == Span(1)
     assert document.wrote("training.cache.enabled")
     assert not document.wrote("training.lora_r")
 
