@@ -139,6 +139,9 @@ def exam_rows(exam: Exam) -> list[dict[str, Any]]:
             "verdict": section.verdict,
             "line": section.line,
             "tokens": section.tokens,
+            "measure": section.measure,
+            "margin_before": section.margin_before,
+            "margin_after": section.margin_after,
         }
         for section in exam.sections
     ]

@@ -50,6 +50,7 @@ class Learned:
             "adapter": result.adapter,
             "trained": result.trained,
             "tokens": result.tokens,
+            "measure": result.measure,
             "before": result.before,
             "after": result.after,
             "verdict": result.verdict,
@@ -116,9 +117,8 @@ def _alone(result: SectionResult, status: Status) -> Learned:
     return Learned(result.line, f"::{result.type}::", result.section_id, result.title, status, result)
 
 
-def bar(before: float, after: float, width: int = 8) -> str:
-    """The share of the loss that is gone as a bar of blocks, empty where the loss rose."""
-    share = min(1.0, max(0.0, 1 - after / before)) if before else 0.0
+def bar(share: float, width: int = 8) -> str:
+    """The share of what was to be learned that was, 0 to 1, as a bar of blocks."""
     full, part = divmod(round(share * width * 8), 8)
     return ("█" * full + (_BLOCKS[part] if part else "")).ljust(width)
 
@@ -141,7 +141,7 @@ def _print(document: Path, version: Version | None, sections: Sequence[Learned],
         table.add_column(name, justify="right" if name in ("line", "tokens", "before", "after") else "left")
     for one in sections:
         result = one.result
-        numbers = (str(result.tokens), f"{result.before:.2f}", f"{result.after:.2f}") if result else ("", "", "")
+        numbers = (str(result.tokens), *result.texts) if result else ("", "", "")
         adapter = [result.adapter if result else ""] if named else []
         title = escape(f"{one.tag} {_cut(one.title)}")
         line = "" if one.status in ("removed", "source") else str(one.line)
@@ -158,7 +158,7 @@ def _verdict(one: Learned, version: Version | None) -> str:
         if one.status == "new" or version is None:
             return "[dim]not trained yet[/]"
         return f"[dim]changed since version {version.number}[/]" if one.status == "changed" else "[dim]not measured[/]"
-    share = f"{bar(one.result.before, one.result.after)} "
+    share = f"{bar(one.result.gained)} "
     said = share + (MARKS[one.result.verdict] if one.result.trained else "[dim]held out[/]")
     words = {"changed": "changed since", "removed": "removed since"}.get(one.status)
     if words and version:

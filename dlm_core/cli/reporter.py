@@ -102,6 +102,10 @@ class PlainReporter(Reporter):
         if "validation_loss" in data and (data["epoch"] == data["epochs"] or self._is_time()):
             self.say(f"           epoch {data['epoch']}: validation loss {data['validation_loss']:.3f}")
 
+    def on_measure(self, data: Any) -> None:
+        values = ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in data["values"].items())
+        self.say(f"measured   {data['when']} the phase: {values}")
+
     def on_exam(self, data: Any) -> None:
         exact, asked = data["exam"].score()
         if asked:

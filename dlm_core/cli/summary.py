@@ -147,8 +147,7 @@ def _print_sections(exam: Exam, every: bool) -> None:
             str(section.line),
             escape(f"::{section.type}:: {_cut(section.title, 40)}"),
             str(section.tokens),
-            f"{section.before:.2f}",
-            f"{section.after:.2f}",
+            *section.texts,
             MARKS[section.verdict] if section.trained else "[dim]held out[/]",
         )
     console().print(table)

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ..api import Control, InterruptedRunError, Message, OpenModel, Row, Sampling, Score, Span, text_row
 from .result import Answer, Exam, SectionResult, Side
@@ -15,6 +16,13 @@ BATCH = 32
 
 #: How many tokens longer than the expected answer an answer may grow before it is stopped.
 SPARE_TOKENS = 8
+
+
+class Margin(NamedTuple):
+    """By how many nats a pair's chosen answer is likelier than its rejected one, and how many tokens both have."""
+
+    nats: float
+    tokens: int
 
 
 def examine(
@@ -87,6 +95,7 @@ def _last_user(messages: Sequence[Message]) -> str:
 def _score_sections(model: OpenModel, rows: Sequence[Row], trained: set[str]) -> list[SectionResult]:
     """One result for each section and adapter it belongs to."""
     scorable = [row for row in rows if row.kind in ("text", "chat")]
+    preferred = [row for row in rows if row.choices]
     before = dict(zip((row.key for row in scorable), model.score(scorable, None), strict=True))
     by_section: dict[tuple[str, str], list[tuple[Row, Score]]] = defaultdict(list)
     for adapter in dict.fromkeys(name for row in scorable for name in row.adapters):
@@ -110,11 +119,54 @@ def _score_sections(model: OpenModel, rows: Sequence[Row], trained: set[str]) ->
                 section_id in trained,
             )
         )
+    results += _score_preferences(model, preferred, trained)
     return sorted(results, key=lambda result: (result.line, result.section_id))
 
 
+def _score_preferences(model: OpenModel, rows: Sequence[Row], trained: set[str]) -> list[SectionResult]:
+    """One result for each section of pairs and adapter it belongs to: how many pairs are told apart, and how clearly."""
+    before = dict(zip((row.key for row in rows), _margins(model, rows, None), strict=True))
+    by_section: dict[tuple[str, str], list[tuple[Row, Margin]]] = defaultdict(list)
+    for adapter in dict.fromkeys(name for row in rows for name in row.adapters):
+        mine = [row for row in rows if adapter in row.adapters]
+        for row, margin in zip(mine, _margins(model, mine, adapter), strict=True):
+            by_section[row.section_id, adapter].append((row, margin))
+    results = []
+    for (section_id, adapter), found in by_section.items():
+        first = found[0][0]
+        earlier, later = [before[row.key].nats for row, _ in found], [margin.nats for _, margin in found]
+        results.append(
+            SectionResult(
+                section_id,
+                first.section_type,
+                first.span.line,
+                _title(first),
+                adapter,
+                sum(margin.tokens for _, margin in found),
+                _told_apart(earlier),
+                _told_apart(later),
+                section_id in trained,
+                "accuracy",
+                sum(earlier) / len(found),
+                sum(later) / len(found),
+            )
+        )
+    return results
+
+
+def _margins(model: OpenModel, rows: Sequence[Row], adapter: str | None) -> list[Margin]:
+    """How much likelier the model finds each row's chosen answer than its rejected one."""
+    scores = iter(model.score([chat for row in rows for chat in row.choices or ()], adapter))
+    pairs = [(next(scores), next(scores)) for _ in rows]
+    return [Margin(bad.loss_sum - good.loss_sum, good.tokens + bad.tokens) for good, bad in pairs]
+
+
+def _told_apart(margins: Sequence[float]) -> float:
+    return sum((margin > 0) + 0.5 * (margin == 0) for margin in margins) / len(margins)
+
+
 def _title(row: Row) -> str:
-    text = _last_user(row.question or ()) or str(row.data.get("text", ""))
+    text = _last_user(row.question or ()) or str(row.data.get("text") or row.data.get("prompt", ""))
     return text.strip().split("\n")[0][:60]
 
 

@@ -1,4 +1,4 @@
-"""What an exam found.  Losses are nats a token."""
+"""What an exam found.  Losses are nats a token; what is preferred is measured by the share of pairs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from typing import Any, Literal
 
 Verdict = Literal["well", "partly", "not", "worse"]
 Side = Literal["trained", "validation", "exam"]
+Measure = Literal["loss", "accuracy"]
+
+#: The share of pairs that must be told apart for a section of preferences to be learned well.
+WELL = 0.9
 
 
 def verdict(before: float, after: float) -> Verdict:
@@ -17,6 +21,18 @@ def verdict(before: float, after: float) -> Verdict:
     if fallen >= 0.6 or after < 0.5:
         return "well"
     return "partly" if fallen >= 0.2 else "not"
+
+
+def preference_verdict(before: float, after: float, margin_gain: float) -> Verdict:
+    """well: at least nine pairs in ten are told apart; partly: a fifth more of them than before; worse: fewer, or as
+    many with a smaller margin; not: anything else."""
+    if after < before:
+        return "worse"
+    if after >= WELL:
+        return "well"
+    if after - before >= 0.2:
+        return "partly"
+    return "worse" if after == before and margin_gain < 0 else "not"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +55,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class SectionResult:
-    """One section's loss over the tokens that training labels, before and after."""
+    """One section before and after: its loss over the tokens that training labels, or how it is preferred.
+
+    With the measure `accuracy`, `before` and `after` are the share of its pairs whose chosen answer is likelier than
+    the rejected one, with a half for each that is as likely, and the margins are by how many nats, in the mean.
+    """
 
     section_id: str
     type: str
@@ -50,10 +70,37 @@ class SectionResult:
     before: float
     after: float
     trained: bool
+    measure: Measure = "loss"
+    margin_before: float | None = None
+    margin_after: float | None = None
 
     @property
     def verdict(self) -> Verdict:
+        if self.measure == "accuracy":
+            return preference_verdict(self.before, self.after, self.margin_gain)
         return verdict(self.before, self.after)
+
+    @property
+    def margin_gain(self) -> float:
+        return (self.margin_after or 0.0) - (self.margin_before or 0.0)
+
+    @property
+    def unchanged(self) -> bool:
+        return self.before == self.after and self.margin_gain == 0
+
+    @property
+    def gained(self) -> float:
+        """The share of what was to be learned that was: of the loss, or of the pairs that were not told apart."""
+        if self.measure == "accuracy":
+            return 1.0 if self.after >= 1 else max(0.0, (self.after - self.before) / (1 - self.before))
+        return min(1.0, max(0.0, 1 - self.after / self.before)) if self.before else 0.0
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """Before and after, for people."""
+        if self.measure == "accuracy":
+            return f"{self.before:.0%}", f"{self.after:.0%}"
+        return f"{self.before:.2f}", f"{self.after:.2f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +130,7 @@ class Exam:
     @property
     def unchanged(self) -> bool:
         """Whether the adapter made no difference to any section: it is as good as the base alone."""
-        return bool(self.sections) and all(section.before == section.after for section in self.sections)
+        return bool(self.sections) and all(section.unchanged for section in self.sections)
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -10,7 +10,7 @@ from ..api import Section
 from ..exam import SectionResult
 from .markup import own_direction, text
 from .record import RunRecord
-from .verdicts import badge, bar, fallen, kind_of, losses
+from .verdicts import badge, bar, kind_of, losses
 
 #: Longer sections are shown up to here; so is the whole document.
 LONGEST_SECTION = 10_000
@@ -75,7 +75,7 @@ def _stretch(stretch: Stretch, sides: Mapping[str, str], by_section: Mapping[str
 
 def _numbers(results: Sequence[SectionResult]) -> str:
     named = len(results) > 1
-    found = "".join(f'<span class="losses">{losses(one, named)}</span>{bar(fallen(one))}' for one in results)
+    found = "".join(f'<span class="losses">{losses(one, named)}</span>{bar(one.gained)}' for one in results)
     return f'<span class="numbers">{found}</span>' if found else ""
 
 
@@ -92,7 +92,7 @@ def _from_sources(record: RunRecord) -> str:
     others = [result for result in (record.exam.sections if record.exam else ()) if result.section_id not in own]
     if not others:
         return ""
-    worst = sorted(others, key=lambda result: fallen(result))[:200]
+    worst = sorted(others, key=lambda result: result.gained)[:200]
     items = "".join(
         f"<li>{badge(kind_of([result], 'validation'))} {losses(result, False)} {own_direction(result.title)}</li>"
         for result in worst

@@ -37,14 +37,10 @@ def badge(kind: str, before: str = "") -> str:
 
 
 def losses(result: SectionResult, named: bool) -> str:
-    """`2.91 → 0.31`, with the adapter's name where a section belongs to several."""
+    """`2.91 → 0.31`, or `50% → 100%` of pairs, with the adapter's name where a section belongs to several."""
     name = f"{text(result.adapter)} " if named else ""
-    return f"{name}{result.before:.2f} → {result.after:.2f}"
-
-
-def fallen(result: SectionResult) -> float:
-    """The share of its loss that a section lost, 0 to 1."""
-    return min(1.0, max(0.0, 1 - result.after / result.before)) if result.before else 0.0
+    before, after = result.texts
+    return f"{name}{before} → {after}"
 
 
 def bar(share: float) -> str:
