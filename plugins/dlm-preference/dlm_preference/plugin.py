@@ -1,0 +1,59 @@
+"""Entry point of the plugin: the section type, its block, its trainer and the command that mines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dlm_core import hookimpl
+from dlm_core.api import ConfigBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pydantic
+
+    from dlm_core.api import Document, Explanation, Problem, SectionType, Trainer
+
+
+class PreferenceBlock(ConfigBlock):
+    """`training.preference`."""
+
+    path = "training.preference"
+
+    def model(self) -> type[pydantic.BaseModel]:
+        from .config import PreferenceConfig
+
+        return PreferenceConfig
+
+    def check(self, doc: Document) -> Iterable[Problem]:
+        from .rules import problems
+
+        return problems(doc)
+
+
+@hookimpl
+def dlm_config_blocks() -> list[ConfigBlock]:
+    return [PreferenceBlock()]
+
+
+@hookimpl
+def dlm_section_types() -> list[SectionType]:
+    from .section import Preference
+
+    return [Preference()]
+
+
+@hookimpl
+def dlm_trainers() -> list[Trainer]:
+    from .trainer import PreferenceTrainer
+
+    return [PreferenceTrainer()]
+
+
+@hookimpl
+def dlm_explanations() -> list[Explanation]:
+    from pathlib import Path
+
+    from dlm_core.api import read_explanations
+
+    return read_explanations(Path(__file__).parent / "explanations")
