@@ -1,4 +1,4 @@
-"""Make spans and sections by writing their slots: half the time of a frozen dataclass's own way.
+"""Make spans and sections in a third of the time of a frozen dataclass's own way.
 
 A large document has tens of thousands of each, and making them was a third of the time to read it.
 """
@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from dataclasses import fields
 from hashlib import sha256
+from typing import Any
 
 from ..api import Section, Span
 
-_line, _col, _width = (getattr(Span, field.name).__set__ for field in fields(Span))
-_type, _content, _span, _id, _adapter, _attrs, _content_line, _markers, _source = (
-    getattr(Section, field.name).__set__ for field in fields(Section)
-)
+
+def _draft(kind: type[Any]) -> Any:
+    """A class that lies in memory like a frozen one: its objects may become such ones once their fields are set."""
+    return type("Draft", (), {"__slots__": tuple(field.name for field in fields(kind))})
+
+
+_SpanDraft, _SectionDraft = _draft(Span), _draft(Section)
 
 
 def section_id(kind: str, content: str) -> str:
@@ -22,23 +26,25 @@ def section_id(kind: str, content: str) -> str:
 
 
 def make_span(line: int, col: int, width: int) -> Span:
-    made = object.__new__(Span)
-    _line(made, line)
-    _col(made, col)
-    _width(made, width)
-    return made
+    made = _SpanDraft()
+    made.line = line
+    made.col = col
+    made.width = width
+    made.__class__ = Span
+    return made  # type: ignore[no-any-return]
 
 
-def make_section(kind: str, content: str, span: Span, ident: str, adapter: str | None, line: int) -> Section:
-    """A section of the document itself, without attributes or markers."""
-    made = object.__new__(Section)
-    _type(made, kind)
-    _content(made, content)
-    _span(made, span)
-    _id(made, ident)
-    _adapter(made, adapter)
-    _attrs(made, {})
-    _content_line(made, line)
-    _markers(made, ())
-    _source(made, "")
-    return made
+def make_section(kind: str, content: str, span: Span, adapter: str | None, line: int) -> Section:
+    """A section of the document itself, without attributes or markers; its id is made of type and content."""
+    made = _SectionDraft()
+    made.type = kind
+    made.content = content
+    made.span = span
+    made.id = section_id(kind, content)
+    made.adapter = adapter
+    made.attrs = {}
+    made.content_line = line
+    made.markers = ()
+    made.source = ""
+    made.__class__ = Section
+    return made  # type: ignore[no-any-return]

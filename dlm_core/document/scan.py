@@ -51,14 +51,18 @@ def outside_code(
             continue
         if found.lastindex or text[at] not in "`~":
             yield at, found, False
-        elif opening := _OPEN.match(text, at, end):
-            after = _code_end(text, opening[1] or opening[2], opening.end(), end)
-            if after < 0:
-                yield at, found, True
-                return
+        elif (after := code_end(text, at, end)) < 0:
+            yield at, found, True
+            return
 
 
-def _code_end(text: str, fence: str, start: int, end: int) -> int:
+def code_end(text: str, at: int, end: int) -> int:
+    """The end of the code block that the line at `at` opens: `at` if it opens none, -1 if that is never closed."""
+    opening = _OPEN.match(text, at, end)
+    return _closed(text, opening[1] or opening[2], opening.end(), end) if opening else at
+
+
+def _closed(text: str, fence: str, start: int, end: int) -> int:
     """The end of the line that closes a code block opened by `fence`, or -1."""
     at = text.find(fence, start, end)
     while at >= 0:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..api import Fix, Marker, Problem, Section, SectionType, Span
 from ..spelling import certain, closest
+from . import collector
 from .fences import Piece, cut, fence_type
 from .make import section_id
 from .markers import take_markers
@@ -32,23 +33,18 @@ def read_sections(
     problems = list(_nul_problems(text, start, line))
     kinds = dict(plugins.section_types)
     plain = {name for name, kind in kinds.items() if not kind.attrs and kind.body == "required"}
-    for piece in cut(text, start, line, plain):
-        if isinstance(piece, Section):
-            sections.append(piece)
-            continue
-        if isinstance(piece, Problem):
-            problems.append(_without_doubt(piece, kinds))
-            continue
-        if piece.implicit and not text[piece.start : piece.end].strip():
-            continue
-        kind = kinds.get(piece.type)
-        if kind is None:
-            problems.append(_unknown_type(piece, plugins))
-            continue
-        section, found = _section(text, piece, kind, path)
-        problems += found
-        if section is not None:
-            sections.append(section)
+    with collector.paused():
+        for piece in cut(text, start, line, plain):
+            if isinstance(piece, Section):
+                sections.append(piece)
+            elif isinstance(piece, Problem):
+                problems.append(_without_doubt(piece, kinds))
+            elif not piece.implicit or text[piece.start : piece.end].strip():
+                kind = kinds.get(piece.type)
+                section, found = _section(text, piece, kind, path) if kind else (None, [_unknown_type(piece, plugins)])
+                problems += found
+                if section is not None:
+                    sections.append(section)
     return sections, problems
 
 
