@@ -86,7 +86,10 @@ def all_pairs(job: TrainJob, coder: Coder, rows: Sequence[Row]) -> list[Pair]:
     """
     chats = [chat for row in rows for chat in row.choices or ()]
     found = {
-        one.row: one for one in all_examples(coder, chats, job.system_prompt, job.settings.sequence_len, job.long_rows)
+        one.row: one
+        for one in all_examples(
+            coder, chats, job.system_prompt, job.settings.sequence_len, job.long_rows, job.base.cache
+        )
     }
     both = [(found.get(place), found.get(place + 1)) for place in range(0, len(chats), 2)]
     return [Pair(chosen, rejected) for chosen, rejected in both if chosen and rejected]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dlm_core import hookimpl
-from dlm_core.api import ConfigBlock
+from dlm_core.api import Command, ConfigBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pydantic
 
     from dlm_core.api import Document, Explanation, Problem, SectionType, Trainer
+
+    from .judge import Judge
 
 
 class PreferenceBlock(ConfigBlock):
@@ -48,6 +50,27 @@ def dlm_trainers() -> list[Trainer]:
     from .trainer import PreferenceTrainer
 
     return [PreferenceTrainer()]
+
+
+@hookimpl
+def dlm_commands() -> list[Command]:
+    return [
+        Command("preference", "mine better and worse answers from the trained model", "dlm_preference.cli:preference")
+    ]
+
+
+@hookimpl
+def dlm_hookspecs() -> list[type]:
+    from .judge import JudgeSpec
+
+    return [JudgeSpec]
+
+
+@hookimpl
+def dlm_preference_judges() -> list[Judge]:
+    from .judges import FromCommand, OwnAnswer, RewardModel
+
+    return [OwnAnswer(), FromCommand(), RewardModel()]
 
 
 @hookimpl
