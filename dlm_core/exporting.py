@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,19 @@ from typing import Any
 from .api import (
     Artifact,
     Control,
+    DlmError,
     DocumentError,
     Exporter,
     ExportFailedError,
     ExportJob,
     OpenModel,
+    Problem,
     UsageError,
 )
 from .pipeline import Ready, refuse_other_base
 from .plugins import Plugins
 from .spelling import advice
-from .store import Store, Version
+from .store import Store, Version, open_store
 from .store.atomic import make_folder, move, sync_tree
 
 #: Beside every export: how it was asked for.
@@ -94,6 +97,7 @@ def export_job(
         out=out,
         open=open_model,
         control=control,
+        where=ready.doc.where_value,
     )
 
 
@@ -107,21 +111,53 @@ def preflight(
 ) -> list[Exporter]:
     """Ask every exporter, before training, what stands in its way; returns those that can work.
 
-    With `asked`, when they were named by the user, an error raises DocumentError; otherwise it is told as a warning
-    and the exporter left out.
+    With `asked`, when they were named by the user, what stands in the way is raised: DocumentError for problems of the
+    document, another DlmError for those of the machine.  Otherwise it is told as a warning and the exporter left out.
     """
-    nowhere, able = Path("/nonexistent"), []
+    nowhere, prompt = open_store(ready.doc.id).root / "not-trained-yet", ready.doc.system_prompt
+    able = []
     for exporter in exporters:
-        job = export_job(ready, nowhere, 0, nowhere, options[exporter.name], control, ready.doc.system_prompt)
-        problems = [replace(p, message=f"{exporter.name}: {p.message}") for p in exporter.preflight(job)]
-        wrong = any(problem.severity == "error" for problem in problems)
-        if wrong and asked:
-            raise DocumentError(ready.doc.path, problems)
-        for problem in problems:
-            control.emit("warning", message=problem.message, hint=problem.hint)
-        if not wrong:
+        job = export_job(ready, nowhere, 0, nowhere, options[exporter.name], control, prompt)
+        try:
+            problems = _problems(exporter, job)
+            if asked:
+                _refuse(problems, ready)
+        except DlmError as error:
+            if asked:
+                raise
+            control.emit("warning", message=f"{exporter.name}: {error.message}", hint=error.hint)
+            continue
+        _warn(problems, ready, control)
+        if not any(problem.severity == "error" for problem in problems):
             able.append(exporter)
     return able
+
+
+def _problems(exporter: Exporter, job: ExportJob) -> list[Problem]:
+    """What the exporter says of a job, in its name."""
+    with _named(exporter):
+        return [replace(p, message=f"{exporter.name}: {p.message}") for p in exporter.preflight(job)]
+
+
+def _refuse(problems: Sequence[Problem], ready: Ready) -> None:
+    if any(problem.severity == "error" for problem in problems):
+        raise DocumentError(ready.doc.path, problems)
+
+
+def _warn(problems: Sequence[Problem], ready: Ready, control: Control) -> None:
+    for problem in problems:
+        told = replace(problem, severity="warning", hint=None).render(ready.doc.path)
+        control.emit("warning", message=told, hint=problem.hint)
+
+
+@contextmanager
+def _named(exporter: Exporter) -> Iterator[None]:
+    """Say of an error nobody foresaw which exporter it is from."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"in the exporter {exporter.name!r}")
+        raise
 
 
 def is_exported(exporter: Exporter, options: Mapping[str, str], ready: Ready, version: Version) -> bool:
@@ -157,10 +193,13 @@ def export_version(
     to: Path | None = None,
     adapter_name: str | None = None,
     on_wait: Callable[[str], None] = lambda message: None,
+    warn: bool = False,
 ) -> Exported:
     """Run one exporter in a scratch folder and keep the result whole, in the store or in `to`.
 
-    Raises ExportFailedError when the exporter's own check fails; nothing of it stays then.
+    With `warn` the exporter's warnings are told, as a run's `preflight` does before training.
+    Raises DocumentError for what stands in the way, and ExportFailedError when the exporter's own check fails; nothing
+    of it stays then.
     """
     refuse_other_base(version, ready.base)
     control.emit("export_start", exporter=exporter.name, version=version.number)
@@ -168,8 +207,12 @@ def export_version(
         out = writer.scratch(exporter.name)
         prompt = version.manifest["config"]["system_prompt"]
         job = export_job(ready, version.adapter, version.number, out, options, control, prompt, adapter_name)
-        _refuse(exporter, job, ready)
-        artifacts = tuple(exporter.export(job))
+        problems = _problems(exporter, job)
+        _refuse(problems, ready)
+        if warn:
+            _warn(problems, ready, control)
+        with _named(exporter):
+            artifacts = tuple(exporter.export(job))
         if not artifacts:
             raise ExportFailedError(f"the exporter {exporter.name} wrote nothing")
         record = json.dumps(_record(exporter, options, ready, version, job.adapter.name), indent=1)
@@ -178,12 +221,6 @@ def export_version(
     moved = tuple(replace(artifact, path=folder / artifact.path.relative_to(out)) for artifact in artifacts)
     control.emit("export", exporter=exporter.name, folder=str(folder), artifacts=moved)
     return Exported(exporter.name, folder, moved)
-
-
-def _refuse(exporter: Exporter, job: ExportJob, ready: Ready) -> None:
-    problems = [problem for problem in exporter.preflight(job) if problem.severity == "error"]
-    if problems:
-        raise DocumentError(ready.doc.path, problems)
 
 
 def _move(out: Path, to: Path) -> Path:

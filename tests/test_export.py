@@ -99,6 +99,19 @@ def test_options_and_formats_are_checked(trained):
         assert (result.code, said in result.err, "Traceback" in result.err) == (code, True, False), result.err
 
 
+def test_what_a_format_cannot_hold_is_said_at_its_place(desk):
+    front = 'system_prompt: Say "noon"\n'
+    path = desk.write("::instruction::\n### Q\nWhen?\n### A\nNoon.\n", "  adapter: dora\n  num_epochs: 1\n", front)
+    assert desk.dlm("run", path, "--no-export").code == 0
+    refused = desk.dlm("export", path, "gguf-lora")
+    assert refused.code == 3
+    assert f"error[GGUF0002]: gguf-lora: a GGUF adapter cannot hold DoRA\n --> {path}:7:12\n" in refused.err
+    assert "warning[GGUF0004]" not in refused.err
+    warned = desk.dlm("export", path, "gguf")
+    assert (warned.code, "Modelfile" in warned.out) == (0, False), warned.err
+    assert f"{path}:5:16: warning[GGUF0004]: gguf: no Modelfile" in warned.err
+
+
 def test_a_version_is_not_exported_over_another_base(used, tmp_path):
     import shutil
 

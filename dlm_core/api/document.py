@@ -116,8 +116,8 @@ class Document:
     """A document that passed every check.
 
     `frontmatter` is an instance of the composed pydantic model; `config` is the same as plain JSON values.
-    `spans` and `values` give the positions of each dotted key that the author wrote and of its value; `views` the blocks of plugins that share a
-    key's name with another plugin, each with its own default for it.
+    `spans` and `values` give the positions of each dotted key that the author wrote and of its value; `views` the
+    blocks of plugins that share a key's name with another plugin, each with its own default for it.
     """
 
     path: Path
@@ -141,9 +141,9 @@ class Document:
             key = key.rpartition(".")[0]
         return Span(1)
 
-    def where_value(self, key: str) -> Span:
-        """The position of a dotted frontmatter key's value, which is where a wrong value is told; else as `where`."""
-        return self.values[key] if key in self.values else self.where(key)
+    def where_value(self, key: str, *others: str) -> Span:
+        """Where to tell of a wrong value: that of the first of these keys that the author wrote; else `where`."""
+        return next((self.values[one] for one in (key, *others) if one in self.values), self.where(key))
 
     def wrote(self, key: str) -> bool:
         """Whether the author wrote this dotted key, whatever its value."""

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from .document import Span
 from .models import AdapterSettings, BaseModel, BaseShape, LocatedBase, TrainingSettings
 from .planning import Batch, Precision
 from .rows import Row
@@ -164,6 +165,10 @@ class Artifact:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
+def _top(*_keys: str) -> Span:
+    return Span(1)
+
+
 @dataclass(frozen=True, slots=True)
 class ExportJob:
     """One adapter of one version, to be written in some format.
@@ -171,7 +176,8 @@ class ExportJob:
     `adapter` is a PEFT folder that bears the adapter's name.
     `rows` are the document's own rows, for calibration and for checks.
     `options` holds the values of the exporter's declared options.  `open` loads base and adapter in an engine,
-    so that an exporter can hold its artifact against the original.
+    so that an exporter can hold its artifact against the original.  `where` gives a problem its place: the value of
+    the first of some dotted frontmatter keys that the author wrote.
     """
 
     name: str
@@ -186,3 +192,4 @@ class ExportJob:
     out: Path
     open: Callable[[], OpenModel]
     control: Control = field(default_factory=Control, compare=False)
+    where: Callable[..., Span] = field(default=_top, compare=False)

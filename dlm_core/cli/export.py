@@ -70,7 +70,7 @@ def export(
         for exporter in exporters:
             done = exporting.export_version(
                 exporter, values[exporter.name], ready, store, version, control,
-                to=to, adapter_name=adapter, on_wait=say_waiting,
+                to=to, adapter_name=adapter, on_wait=say_waiting, warn=True,
             )  # fmt: skip
             if not as_json:
                 for path, about in export_lines(done):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import shlex
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -47,6 +50,32 @@ def files(contents: Mapping[str, str | bytes]) -> Callable[[Path], None]:
 
 def pipe(folder: Path) -> None:
     os.mkfifo(folder / "notes.pipe")
+
+
+def base(folder: Path, edit: Callable[[Path], object]) -> None:
+    """A changed copy of the embedded base beside the document."""
+    import dlm_tiny
+
+    shutil.copytree(Path(dlm_tiny.__file__).parent / "model", folder / "base")
+    edit(folder / "base")
+
+
+def with_gelu(base: Path) -> None:
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps({**config, "hidden_act": "gelu"}))
+
+
+def without_template(base: Path) -> None:
+    (base / "chat_template.jinja").unlink()
+
+
+def in_eight_bits(base: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(base / "model.safetensors")
+    weights["model.norm.weight"] = weights["model.norm.weight"].to(torch.float8_e4m3fn)
+    save_file(weights, base / "model.safetensors", {"format": "pt"})
 
 
 # -- plugins ------------------------------------------------------------------------------------------
@@ -171,6 +200,9 @@ AROUND: Mapping[str, Around] = {
     "DLM0503": Around(files({"texts/a.txt": "One.\n", "texts/b.txt": "Two.\n"})),
     "DLM0504": Around(files({"texts/a.txt": "One.\n", "texts/b.txt": b"Two.\0\n"})),
     "DOC0001": Around(files({"faq.csv": "q,a\nWhen?,Noon.\nWho?,Oda, of Orro\n", "repaired.csv": "q,a\nWho?,Oda\n"})),
+    "GGUF0001": Around(partial(base, edit=with_gelu)),
+    "GGUF0003": Around(partial(base, edit=without_template)),
+    "HF0005": Around(partial(base, edit=in_eight_bits)),
     "DLM0505": Around(files({".env": "TOKEN=1\n", "guide.md": "A guide.\n"})),
     "DLM0506": Around(pipe),
     "DLM0508": Around(files({"texts/a.txt": "One.\n", "texts/.dlm/ignore/rules": "*.txt\n"})),

@@ -19,7 +19,7 @@ from .quants import QUANTS
 from .sources import Constant
 from .write import Target
 
-_HINT = "Use the exporter gguf, which merges the adapter into the base."
+_HINT = "use the exporter gguf, which merges the adapter into the base."
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import pydantic
 
-    from dlm_core.api import Artifact, ExportJob, Problem
+    from dlm_core.api import Artifact, Explanation, ExportJob, Problem
 
 QUANTS = ("F32", "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M")
 
@@ -74,3 +74,12 @@ def dlm_config_blocks() -> list[ConfigBlock]:
 @hookimpl
 def dlm_exporters() -> list[Exporter]:
     return [Gguf(), GgufLora()]
+
+
+@hookimpl
+def dlm_explanations() -> list[Explanation]:
+    from pathlib import Path
+
+    from dlm_core.api import read_explanations
+
+    return read_explanations(Path(__file__).parent / "explanations")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dlm_core.api import Exporter, ExportFailedError, PluginMissingError, Span, UsageError
 from dlm_gguf import ggml, merged
 from dlm_gguf.modelfile import modelfile, quote
 from dlm_gguf.plugin import Gguf, GgufLora
@@ -42,6 +44,11 @@ def messages(task: Any) -> list[str]:
     return [problem.message for problem in Gguf().preflight(task)]
 
 
+def place(*keys: str) -> Span:
+    """A place for each list of keys, to see which one was asked for."""
+    return Span(len("".join(keys)))
+
+
 def test_nothing_stands_in_the_way_of_a_good_base(untrained: Make) -> None:
     task = untrained()
     assert messages(task) == []
@@ -71,27 +78,43 @@ def test_what_a_base_can_lack(edit: Any, words: str, untrained: Make) -> None:
     assert (words in found[0]) if words else (found == [])
 
 
+@pytest.mark.parametrize("exporter", [Gguf(), GgufLora()])
+def test_what_a_base_lacks_is_said_at_its_name(exporter: Exporter, untrained: Make) -> None:
+    task = replace(untrained(change("config.json", hidden_act="gelu")), where=place)
+    assert [(one.code, one.span) for one in exporter.preflight(task)] == [("GGUF0001", place("base_model"))]
+
+
 def test_an_unknown_quantization_is_named(untrained: Make) -> None:
-    assert messages(untrained(quant="Q8_0,Q3_K_S")) == ["no such quantization: Q3_K_S"]
+    with pytest.raises(UsageError, match="no such quantization: Q3_K_S"):
+        messages(untrained(quant="Q8_0,Q3_K_S"))
 
 
 def test_a_full_disk_is_noticed(untrained: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merged.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(1 << 40, 1 << 40, 1000))
-    assert "0.0 GB left" in messages(untrained())[0]
+    with pytest.raises(ExportFailedError, match=r"0\.0 GB left"):
+        messages(untrained())
 
 
 def test_a_missing_llama_cpp_is_named(untrained: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ggml, "find_spec", lambda name: None)
     ggml.library.cache_clear()
-    found = list(Gguf().preflight(untrained()))
+    with pytest.raises(PluginMissingError, match="xllamacpp") as caught:
+        messages(untrained())
     ggml.library.cache_clear()
-    assert "xllamacpp" in found[0].message
-    assert found[0].hint == "pip install xllamacpp"
+    assert caught.value.hint == "pip install xllamacpp"
 
 
 def test_dora_cannot_become_an_adapter_file(untrained: Make) -> None:
-    task = untrained(config={"training": {"adapter": "dora"}})
-    assert [problem.message for problem in GgufLora().preflight(task)] == ["a GGUF adapter cannot hold DoRA"]
+    own = "training.adapters.default"
+    where = place(f"{own}.adapter", own, "training.adapter", "training.target_modules", "base_model")
+    for training in {"adapter": "dora"}, {"adapter": "lora", "adapters": {"default": {"adapter": "dora"}}}:
+        task = replace(untrained(config={"training": training}), where=place)
+        (problem,) = GgufLora().preflight(task)
+        assert (problem.code, problem.message) == ("GGUF0002", "a GGUF adapter cannot hold DoRA")
+        assert problem.span == where
+        shutil.rmtree(task.base.folder)
+    other = untrained(config={"training": {"adapters": {"tone": {"adapter": "dora"}, "default": {"adapter": "lora"}}}})
+    assert list(GgufLora().preflight(other)) == []
 
 
 def test_a_prompt_ollama_cannot_quote_is_a_warning(untrained: Make) -> None:

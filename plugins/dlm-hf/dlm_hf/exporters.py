@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
-from dlm_core.api import Artifact, Exporter, ExportJob, Option, Problem, Span
+from dlm_core.api import Artifact, Exporter, ExportJob, Option, Problem
 
 
 class Merged(Exporter):
@@ -23,9 +23,10 @@ class Merged(Exporter):
         foreign = sorted({info.dtype for info in read_tensors(job.base.folder)} - {"F64", "F32", "F16", "BF16"})
         if foreign:
             yield Problem(
-                Span(1),
+                job.where("base_model"),
                 f"the base's weights are stored as {', '.join(foreign)}, which nothing can be merged into",
                 "choose the same base in bf16, or export the adapter folder",
+                code="HF0005",
             )
 
     def export(self, job: ExportJob) -> Iterable[Artifact]:
