@@ -48,10 +48,11 @@ def read_frontmatter(text: str, first_line: int, syntax: Literal["yaml", "toml"]
         known = find_blocks(plugins).model.model_fields
         return _in_parts(read_parts(text, first_line, tree, known), plugins)
     if tree.data is None:
-        return Frontmatter(find_blocks(plugins).model.model_construct(), {}, _keys(tree), tuple(tree.problems))
+        return Frontmatter(find_blocks(plugins).model.model_construct(), {}, _spans(tree)[0], tuple(tree.problems))
     wrong = dict(wrong_values(tree))
-    tree.problems += wrong.values()
-    drop(tree, wrong)
+    if wrong:
+        tree.problems += wrong.values()
+        drop(tree, wrong)
     return _validated(tree, plugins, wrong)
 
 
@@ -93,7 +94,7 @@ def _validated(tree: Tree, plugins: Plugins, gone: Collection[Loc] = ()) -> Fron
         places, model, config = _salvaged(tree, blocks.model)
     views = blocks.own_views(model) if config else {}
     model = model or blocks.model.model_construct()
-    keys, values = _keys(places), _values(places)
+    keys, values = _spans(places)
     return Frontmatter(model, config, keys, problems, adapters, blocks.at_work, views, values)
 
 
@@ -128,9 +129,7 @@ def _adapter_problems(tree: Tree) -> Iterator[Problem]:
         yield Problem(first, message, "move it under the adapters it is meant for", code="DLM0113")
 
 
-def _keys(tree: Tree) -> dict[str, Span]:
-    return {dotted(loc): place.key for loc, place in tree.places.items()}
-
-
-def _values(tree: Tree) -> dict[str, Span]:
-    return {dotted(loc): place.value for loc, place in tree.places.items()}
+def _spans(tree: Tree) -> tuple[dict[str, Span], dict[str, Span]]:
+    """Where each dotted key stands, and where its value does."""
+    places = {dotted(loc): place for loc, place in tree.places.items()}
+    return {key: place.key for key, place in places.items()}, {key: place.value for key, place in places.items()}

@@ -103,7 +103,7 @@ def wrong_values(tree: Tree) -> Iterator[tuple[Loc, Problem]]:
             )
             continue
         for key, value in block.items() if isinstance(block, dict) else enumerate(block):
-            if type(value) in _ALWAYS_FINE:
+            if type(value) in _ALWAYS_FINE or (type(value) is str and value.isprintable()):
                 continue
             if isinstance(value, dict | list):
                 todo.append(((*loc, key), value))

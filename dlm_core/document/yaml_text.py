@@ -163,14 +163,14 @@ def _build(event: Any, events: Iterator[Any], loc: Loc, tree: Tree, first_line: 
         return event.value if event.style else scalar(event.value)
     if isinstance(event, SequenceStartEvent):
         items: list[Any] = []
-        while not isinstance(event := next(events), SequenceEndEvent):
+        while type(event := next(events)) is not SequenceEndEvent:
             span = _span(event, first_line)
             inner = (*loc, len(items))
             tree.places[inner] = Place(span, span)
             items.append(_build(event, events, inner, tree, first_line))
         return items
     block: dict[str, Any] = {}
-    while not isinstance(event := next(events), MappingEndEvent):
+    while type(event := next(events)) is not MappingEndEvent:
         key, value = event.value, next(events)
         inner = (*loc, key)
         if key in block:
