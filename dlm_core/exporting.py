@@ -81,8 +81,11 @@ def export_job(
     if name not in ready.adapters:
         raise UsageError(f"no adapter {name!r} in this document", advice(name, ready.adapters, "there are"))
 
+    # What is exported is the base's own weights, so an export is held against these, not against a quantized copy.
+    precision = replace(ready.precision, quant="none")
+
     def open_model() -> OpenModel:
-        return ready.engine.open(ready.base, adapter, ready.precision, system_prompt)
+        return ready.engine.open(ready.base, adapter, precision, system_prompt)
 
     return ExportJob(
         name=ready.doc.path.stem,
@@ -170,10 +173,16 @@ def is_exported(exporter: Exporter, options: Mapping[str, str], ready: Ready, ve
     return bool(found == _record(exporter, options, ready, version, next(iter(ready.adapters))))
 
 
+def trained_on(version: Version) -> str:
+    """How the base's weights were quantized while a version was trained; `none` when they were not."""
+    return str(version.manifest["plan"]["precision"]["quant"])
+
+
 def _record(
     exporter: Exporter, options: Mapping[str, str], ready: Ready, version: Version, adapter_name: str
 ) -> dict[str, Any]:
-    return {
+    quant = trained_on(version)
+    return ({} if quant == "none" else {"trained_on": quant}) | {
         "exporter": exporter.name,
         "adapter": adapter_name,
         "version": version.number,
@@ -203,6 +212,9 @@ def export_version(
     """
     refuse_other_base(version, ready.base)
     control.emit("export_start", exporter=exporter.name, version=version.number)
+    if (quant := trained_on(version)) != "none":
+        told = f"the adapter was trained on the base in {quant}; the export holds the base's own weights"
+        control.emit("warning", message=told, hint="its answers can differ a little from those of `dlm prompt`")
     with store.writing(on_wait) as writer:
         out = writer.scratch(exporter.name)
         prompt = version.manifest["config"]["system_prompt"]

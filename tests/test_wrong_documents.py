@@ -16,7 +16,7 @@ import pytest
 from dlm_core.api.errors import EXIT_CODES
 from dlm_core.cli import invoke
 from tests.conftest import Desk
-from tests.explanations.surroundings import AROUND, Around, Said, as_bytes, load, plain, small_machine
+from tests.explanations.surroundings import AROUND, Around, Said, as_bytes, load, machine, plain
 from tests.explanations.test_pages import PAGES, parts
 from tests.wrong_documents import CASES, HEAD, QA, front, training
 
@@ -35,7 +35,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 def dlm(*words: str, around: Around = Around()) -> Said:  # noqa: B008
     out, err = io.StringIO(), io.StringIO()
-    with small_machine(around.memory), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with machine(around), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = invoke(words, lambda off: load(off, around))
     assert TRACEBACK not in err.getvalue()
     return Said(code, err.getvalue())
@@ -88,7 +88,7 @@ def test_a_document_that_cannot_be_read(home: Path, name: str) -> None:
 
 
 #: Problems of the table's documents that only the whole check finds: sources that are not there, trainers, rows.
-FURTHER = {"DLM0130", "DLM0407", "DLM0501", "HF0001", "HF0002", "HF0003", "HF0004"}
+FURTHER = {"DLM0130", "DLM0407", "DLM0501", "HF0001", "HF0002", "HF0004", "DLM0408"}
 
 
 def prose(lines: str) -> str:
@@ -111,13 +111,12 @@ LATER: dict[str, tuple[str, str, int, int, str, int]] = {
     "source secret": (prose("sources:\n  - path: /proc"), "check", 7, 13, "DLM0505", 3),
     "source NUL": (prose('sources:\n  - path: "a\\u0001b"'), "check", 7, 13, "DLM0110", 3),
     "source of an unknown home": (prose("sources:\n  - path: ~nobody-here/x"), "check", 7, 13, "DLM0506", 3),
-    "qlora": (prose("adapter: qlora"), "check", 6, 3, "HF0002", 3),
-    "fp16": (prose("precision: fp16"), "check", 6, 3, "HF0003", 3),
-    "galore": (prose("optimizer: galore_adamw"), "check", 6, 3, "HF0001", 3),
-    "galore in 8 bits": (prose("optimizer: galore_adamw_8bit"), "check", 6, 3, "HF0001", 3),
-    "adamw in 8 bits": (prose("optimizer: adamw_bnb_8bit"), "check", 6, 3, "HF0001", 3),
-    "an adapter of kind qlora": (
-        prose("adapters: {tone: {adapter: qlora}}"),
+    "fp16": (prose("precision: fp16"), "plan", 6, 3, "DLM0408", 3),
+    "galore on rank 1": (prose("optimizer: galore_adamw\nlora_r: 1"), "check", 6, 3, "HF0001", 3),
+    "qlora beside lora": (
+        training("adapters: {tone: {adapter: qlora}, facts: {}}").replace(
+            "Hello.\n", "::prose#tone::\nHello.\n\n::prose#facts::\nWelcome.\n"
+        ),
         "check",
         6,
         21,

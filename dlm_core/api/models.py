@@ -89,7 +89,11 @@ class AdapterSettings:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """The settings of a run that all its adapters share."""
+    """The settings of a run that all its adapters share.
+
+    `max_steps`, which no document sets: the most optimizer steps of each adapter in each phase.  Training ends there,
+    and the schedule of the learning rate is made for that many.
+    """
 
     sequence_len: int = 2048
     num_epochs: int = 3
@@ -97,3 +101,8 @@ class TrainingSettings:
     lr_scheduler: str = "cosine"
     warmup_ratio: float = 0.1
     seed: int = 42
+    max_steps: int | None = None
+
+    def most_steps(self, steps: int) -> int:
+        """How many of so many optimizer steps are taken."""
+        return steps if self.max_steps is None else min(steps, self.max_steps)

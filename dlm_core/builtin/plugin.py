@@ -29,9 +29,9 @@ def dlm_source_readers() -> Iterable[SourceReader]:
 
 @hookimpl
 def dlm_precision_policies() -> Iterable[PrecisionPolicy]:
-    from ..planning.precision import AutomaticPrecision
+    from ..planning.precision import ApplePrecision, GpuPrecision, ProcessorPrecision
 
-    return [AutomaticPrecision()]
+    return [GpuPrecision(), ApplePrecision(), ProcessorPrecision()]
 
 
 @hookimpl

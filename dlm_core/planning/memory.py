@@ -8,7 +8,19 @@ from collections.abc import Mapping
 from ..api import AdapterSettings, BaseShape, Hardware, Precision
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
-QUANT_BITS = {"nf4": 4.5, "int8": 8.5}
+
+#: Bits a weight of the linear layers: nf4 with a scale of 8 bits for 64 weights, and one of 32 for 256 scales.
+QUANT_BITS = {"nf4": 4 + 8 / 64 + 32 / (64 * 256), "int8": 8.5}
+
+#: Bytes of optimizer state a trained weight.  Moments of 8 bits carry a scale of 32 for 256; GaLore keeps half an
+#: adapter's rank, and the projected weights themselves.
+OPTIMIZER_BYTES = {
+    "adamw_torch": 8.0,
+    "adamw_bnb_8bit": 2 + 2 * 4 / 256,
+    "paged_adamw_8bit": 2 + 2 * 4 / 256,
+    "galore_adamw": 4.0 + 2,
+    "galore_adamw_8bit": 1.0 + 2,
+}
 
 #: Floating-point operations a second that a frozen base with LoRA reaches in practice, for each core or device;
 #: on a core measured as processor time of models of 4 and 60 million weights (3.9e10 both).
@@ -44,8 +56,29 @@ def adapter_parameters(shape: BaseShape, settings: AdapterSettings) -> int:
     return settings.lora_r * shape.layers * sum(sums[name] for name in names)
 
 
+def linear_parameters(shape: BaseShape) -> int:
+    """Weights of the linear layers in the blocks: those that are quantized."""
+    kv = shape.hidden * shape.kv_heads // max(shape.heads, 1)
+    block = 2 * shape.hidden * shape.hidden + 2 * shape.hidden * kv + 3 * shape.hidden * shape.intermediate
+    return min(shape.parameters, shape.layers * block)
+
+
+def weight_bytes(shape: BaseShape, precision: Precision) -> int:
+    """The base's weights in memory: embeddings, norms and head are never quantized."""
+    size = BYTES[precision.dtype]
+    if precision.quant == "none":
+        return shape.parameters * size
+    linear = linear_parameters(shape)
+    return int(linear * QUANT_BITS[precision.quant] / 8) + (shape.parameters - linear) * size
+
+
 def memory_parts(
-    shape: BaseShape, adapters: Mapping[str, AdapterSettings], precision: Precision, tokens: int, labelled: int
+    shape: BaseShape,
+    adapters: Mapping[str, AdapterSettings],
+    precision: Precision,
+    tokens: int,
+    labelled: int,
+    optimizer: str = "adamw_torch",
 ) -> dict[str, int]:
     """Peak memory by part for a forward and backward pass over `tokens` positions, `labelled` of them with a label.
 
@@ -56,7 +89,6 @@ def memory_parts(
     copy of what enters each adapted layer, and one byte of mask for each of its elements.
     """
     size = BYTES[precision.dtype]
-    weights = shape.parameters * (size if precision.quant == "none" else QUANT_BITS[precision.quant] / 8)
     trained = max((adapter_parameters(shape, settings) for settings in adapters.values()), default=0)
     logit_rows = min(labelled, LOGIT_ROWS) if shape.plain_head else tokens
     dropped = any(settings.lora_dropout for settings in adapters.values())
@@ -64,8 +96,8 @@ def memory_parts(
     activations = tokens * shape.layers * ((18 * shape.hidden + 7 * shape.intermediate) * size + entering)
     return {
         "runtime": RUNTIME_BYTES,
-        "weights": int(weights),
-        "adapter and optimizer": trained * 16,  # weight, gradient and two moments, 4 bytes each
+        "weights": weight_bytes(shape, precision),
+        "adapter and optimizer": int(trained * (8 + OPTIMIZER_BYTES[optimizer])),  # weight and gradient of 4 bytes each
         "activations": int(activations),
         "logits": logit_rows * shape.vocabulary * 4 * 3,  # logits, log-probabilities and their gradient
     }

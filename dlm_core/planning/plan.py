@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -30,6 +30,7 @@ from ..api import (
 from ..api.jobs import LongRows
 from ..plugins import Plugins
 from .memory import BYTES, QUANT_BITS, STARTUP_SECONDS, memory_parts, step_seconds
+from .optimizers import optimizer_choice
 from .reality import Speed
 
 #: Rows in one optimizer step when the document leaves it to us; fewer when that would leave less than two steps an
@@ -40,8 +41,15 @@ STEPS_AN_EPOCH = 2
 #: Trainers sort the rows of about this many steps by their length, to pad little.
 STEPS_SORTED = 16
 
+#: The choice that says that a run takes fewer steps than its epochs have.
+MAX_STEPS = "max_steps"
+
 #: The part of the free memory that a plan may use.
 MEMORY_SHARE = 0.85
+
+
+#: A phase with the rows it trains on and those it only measures.
+Assigned = tuple[Trainer, tuple[Row, ...], tuple[Row, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,10 @@ class PhaseWork:
     validation: tuple[Row, ...]
     sizes: tuple[RowSize, ...]
     validation_sizes: tuple[RowSize, ...]
+
+    @property
+    def assigned(self) -> Assigned:
+        return self.trainer, self.rows, self.validation
 
     def without_long(self, sequence_len: int) -> PhaseWork:
         """The same without the rows that cannot be split and are longer than the sequence length."""
@@ -68,12 +80,13 @@ class PhaseWork:
         )
 
 
+def skipped_rows(work: Iterable[PhaseWork], sequence_len: int) -> list[Problem]:
+    """What --long-rows skip leaves out."""
+    return [problem for problem in long_row_problems([*work], sequence_len, "skip") if problem.code == "DLM0404"]
+
+
 def _too_long(row: Row, size: RowSize, sequence_len: int) -> bool:
     return row.kind != "text" and size.length > sequence_len
-
-
-#: A phase with the rows it trains on and those it only measures.
-Assigned = tuple[Trainer, tuple[Row, ...], tuple[Row, ...]]
 
 
 def choose_precision(hardware: Hardware, base: BaseModel, doc: Document, plugins: Plugins) -> Precision:
@@ -81,7 +94,7 @@ def choose_precision(hardware: Hardware, base: BaseModel, doc: Document, plugins
     for policy in sorted(plugins.precision_policies.values(), key=lambda policy: (-policy.rank, policy.name)):
         if (precision := policy.decide(hardware, base, doc)) is not None:
             return precision
-    raise LookupError("core's own precision policy always decides")
+    raise LookupError("core's own precision policies always decide")
 
 
 def order_phases(trainers: Iterable[Trainer], doc: Document, rows: Sequence[Row]) -> list[Trainer]:
@@ -117,16 +130,35 @@ def _orphan_problem(kind: str, rows: Sequence[Row]) -> Problem:
 
 def refuse_before_download(doc: Document, base: BaseModel, hardware: Hardware, precision: Precision) -> None:
     """Raise DocumentError when the weights alone, by the registry's count, exceed this machine's memory."""
-    bits = BYTES[precision.dtype] * 8 if precision.quant == "none" else QUANT_BITS[precision.quant]
-    need = base.parameters * bits / 8
-    if need > hardware.memory * MEMORY_SHARE:
+    most = hardware.memory * MEMORY_SHARE
+    if (need := _weights(base, precision)) > most:
+        held = precision.dtype if precision.quant == "none" else precision.quant
+        others = [(knob, one) for knob, one in lighter(precision) if _weights(base, one) <= most]
         raise _does_not_fit(
             doc,
             "base_model",
-            f"{base.key} needs {need / 2**30:.1f} GiB for its weights in {precision.dtype}; "
+            f"{base.key} needs {need / 2**30:.1f} GiB for its weights in {held}; "
             f"{hardware.name} has {hardware.memory / 2**30:.1f} GiB",
-            "choose a smaller base: `dlm bases`",
+            f"set {others[0][0]}" if others else "choose a smaller base: `dlm bases`",
         )
+
+
+def _weights(base: BaseModel, precision: Precision) -> float:
+    bits = BYTES[precision.dtype] * 8 if precision.quant == "none" else QUANT_BITS[precision.quant]
+    return base.parameters * bits / 8
+
+
+def lighter(precision: Precision) -> list[tuple[str, Precision]]:
+    """What needs less memory than this precision: the setting that asks for it, and what it gives."""
+    found = []
+    if precision.dtype == "fp32":
+        found.append(("training.precision: bf16", replace(precision, dtype="bf16")))
+    if precision.quant == "none":
+        found.append(("training.adapter: qlora", replace(precision, quant="nf4")))
+    if len(found) == 2:
+        both = "training.adapter: qlora and training.precision: bf16"
+        found.append((both, replace(precision, dtype="bf16", quant="nf4")))
+    return found
 
 
 def long_row_problems(work: Sequence[PhaseWork], sequence_len: int, long_rows: LongRows) -> list[Problem]:
@@ -197,28 +229,36 @@ def choose_batch(doc: Document, fits: Mapping[int, bool], rows: int) -> tuple[Ba
     return Batch(micro, accumulate), tuple(choices)
 
 
-def count_steps(work: PhaseWork, adapters: Mapping[str, AdapterSettings], batch: Batch, epochs: int) -> int:
+def count_steps(
+    work: PhaseWork, adapters: Mapping[str, AdapterSettings], batch: Batch, settings: TrainingSettings
+) -> int:
     """Optimizer steps of a phase: each adapter trains on its own pieces, the last batch of an epoch may be short."""
     total = 0
     for name in adapters:
         pairs = zip(work.rows, work.sizes, strict=True)
         pieces = sum(size.pieces for row, size in pairs if name in row.adapters)
-        total += epochs * math.ceil(pieces / batch.rows)
+        total += settings.most_steps(settings.num_epochs * math.ceil(pieces / batch.rows))
     return total
 
 
+def share_steps(most: int, work: Iterable[PhaseWork], adapters: Iterable[str]) -> int:
+    """How many of `most` optimizer steps each adapter may take in each phase in which it has rows; at least one."""
+    names = list(adapters)
+    courses = sum(any(name in row.adapters for row in phase.rows) for phase in work for name in names)
+    return max(1, most // max(1, courses))
+
+
+def row_sizes(
+    base: LocatedBase, engine: Engine, doc: Document, settings: TrainingSettings, rows: Sequence[Row]
+) -> tuple[RowSize, ...]:
+    """Sizes of rows in the base's own tokens."""
+    return tuple(engine.measure(base, rows, doc.system_prompt, settings.sequence_len)) if rows else ()
+
+
 def measure_work(
-    assigned: Iterable[Assigned],
-    base: LocatedBase,
-    engine: Engine,
-    doc: Document,
-    settings: TrainingSettings,
+    assigned: Iterable[Assigned], measure: Callable[[Sequence[Row]], tuple[RowSize, ...]]
 ) -> list[PhaseWork]:
-    """Sizes of every row in the base's own tokens."""
-
-    def measure(rows: Sequence[Row]) -> tuple[RowSize, ...]:
-        return tuple(engine.measure(base, rows, doc.system_prompt, settings.sequence_len)) if rows else ()
-
+    """Each phase with the sizes of its rows, as `measure` takes them."""
     return [PhaseWork(trainer, rows, held, measure(rows), measure(held)) for trainer, rows, held in assigned]
 
 
@@ -244,15 +284,22 @@ def make_plan(
     free = int(hardware.free_memory * MEMORY_SHARE)
 
     def parts(micro: int) -> dict[str, int]:
-        return memory_parts(base.shape, adapters, precision, micro * longest, micro * labelled)
+        return memory_parts(base.shape, adapters, precision, micro * longest, micro * labelled, settings.optimizer)
 
     fits = {micro: sum(parts(micro).values()) <= free for micro in (1, 2, 4, 8)}
     batch, choices = choose_batch(doc, fits, rows_a_step(sum(size.pieces for size in sizes)))
     lengths = [width for width, size in zip(widths, sizes, strict=True) for _ in range(size.pieces)]
     positions = largest_batch(lengths, batch)
-    memory = memory_parts(base.shape, adapters, precision, positions, min(positions, batch.micro * labelled))
+    labels = min(positions, batch.micro * labelled)
+    memory = memory_parts(base.shape, adapters, precision, positions, labels, settings.optimizer)
     if not fits[1]:
-        raise _too_big(doc, parts(1), free, base)
+        sizes_of_one = longest, labelled, settings.optimizer
+        help_ = [
+            knob
+            for knob, one in lighter(precision)
+            if sum(memory_parts(base.shape, adapters, one, *sizes_of_one).values()) <= free
+        ]
+        raise _too_big(doc, parts(1), free, base, help_)
     problems = long_row_problems(work, settings.sequence_len, long_rows)
     if sum(memory.values()) > free:
         message = (
@@ -265,6 +312,11 @@ def make_plan(
     phases = tuple(_phase_plan(phase, adapters, batch, phase.trainer.settings(doc, settings)) for phase in work)
     steps, rows = sum(phase.steps for phase in phases), _passes(work, adapters)[0]
     tokens = sum(plan.epochs * _passes([phase], adapters)[1] for plan, phase in zip(phases, work, strict=True))
+    ends = replace(settings, max_steps=None)
+    whole = sum(count_steps(phase, adapters, batch, phase.trainer.settings(doc, ends)) for phase in work)
+    if whole > steps:
+        tokens = tokens * steps // whole
+        choices = (*choices, Choice(MAX_STEPS, str(steps), f"as --max-steps asks, of {whole}"))
     formula = step_seconds(base.shape, hardware, tokens, steps)
     time, reason = _time(formula, speed)
     return Plan(
@@ -274,7 +326,7 @@ def make_plan(
         phases=phases,
         memory=memory,
         seconds=time,
-        choices=(Choice("precision", precision.dtype, precision.reason), *choices),
+        choices=(_precision_choice(precision), *optimizer_choice(settings.optimizer, adapters, hardware), *choices),
         problems=tuple(problems),
         details={
             "rows": rows,
@@ -283,6 +335,11 @@ def make_plan(
             "seconds_reason": reason,
         },
     )
+
+
+def _precision_choice(precision: Precision) -> Choice:
+    value = precision.dtype if precision.quant == "none" else f"{precision.dtype}, base in {precision.quant}"
+    return Choice("precision", value, precision.reason)
 
 
 def _time(formula: float, speed: Speed | None) -> tuple[float, str]:
@@ -336,19 +393,27 @@ def _phase_plan(
         validation=len(work.validation),
         tokens=sum(size.tokens for size in work.sizes),
         labelled=sum(size.labelled for size in work.sizes),
-        steps=count_steps(work, adapters, batch, settings.num_epochs),
+        steps=count_steps(work, adapters, batch, settings),
         longest=max((size.length for size in work.sizes), default=0),
         epochs=settings.num_epochs,
     )
 
 
-def _too_big(doc: Document, parts: Mapping[str, int], free: int, base: LocatedBase) -> DocumentError:
+def _too_big(
+    doc: Document, parts: Mapping[str, int], free: int, base: LocatedBase, settings: Sequence[str]
+) -> DocumentError:
+    """`settings` are those with which it would fit."""
     gib = 2**30
     detail = ", ".join(f"{name} {size / gib:.1f}" for name, size in parts.items())
-    knob = "training.sequence_len" if parts["activations"] > parts["weights"] else "a smaller base (`dlm bases`)"
+    long = parts["activations"] + parts["logits"] > parts["weights"]
+    knob = "a smaller base (`dlm bases`)"
+    if long:
+        knob = "a lower training.sequence_len"
+    elif settings:
+        knob = settings[0]
     return _does_not_fit(
         doc,
-        "training.sequence_len" if parts["activations"] > parts["weights"] else "base_model",
+        "training.sequence_len" if long else "base_model",
         f"{base.model.key} needs {sum(parts.values()) / gib:.1f} GiB one row at a time ({detail}); "
         f"{free / gib:.1f} GiB may be used here",
         f"what helps most: {knob}",

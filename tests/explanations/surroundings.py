@@ -169,6 +169,7 @@ class Around:
     prepare: Callable[[Path], None] = nothing
     plugins: Mapping[str, Callable[[], ModuleType]] = None  # type: ignore[assignment]
     memory: int | None = None
+    without: str = ""
 
 
 def with_plugins(**plugins: Callable[[], ModuleType]) -> Around:
@@ -192,6 +193,7 @@ AROUND: Mapping[str, Around] = {
     "DLM0225": with_plugins(poems=lambda: POEMS),
     "DLM0303": with_plugins(tides=failing),
     "DLM0304": with_plugins(poems=lambda: POEMS, verses=lambda: plugin(dlm_section_types=[Poem()])),
+    "DLM0305": Around(without="bitsandbytes"),
     "DLM0401": with_plugins(poems=lambda: POEMS),
     "DLM0405": Around(memory=535_000_000),
     "DLM0406": Around(memory=300_000_000),
@@ -230,7 +232,7 @@ def say(code: str, command: str, example: str, folder: Path) -> Said:
     out, err = io.StringIO(), io.StringIO()
     here = mock.patch.dict(os.environ, _environment(folder))
     told = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
-    with small_machine(around.memory), contextlib.chdir(folder), here, told[0], told[1]:
+    with machine(around), contextlib.chdir(folder), here, told[0], told[1]:
         exit_code = invoke(shlex.split(command)[1:], lambda off: load(off, around))
     return Said(exit_code, out.getvalue() + err.getvalue())
 
@@ -240,6 +242,26 @@ def load(off: Iterable[str], around: Around) -> Plugins:
     for name, make in (around.plugins or {}).items():
         plugins.register(make(), name, f"dlm-{name}", "1.0")
     return plugins
+
+
+@contextmanager
+def machine(around: Around) -> Iterator[None]:
+    """The machine and the installation of an example."""
+    with small_machine(around.memory), lacking(around.without):
+        yield
+
+
+@contextmanager
+def lacking(package: str) -> Iterator[None]:
+    """An installation without a package."""
+    from dlm_hf import imports
+
+    def is_installed(name: str) -> bool:
+        return name != package and before(name)
+
+    before = imports.is_installed
+    with mock.patch.object(imports, "is_installed", is_installed):
+        yield
 
 
 def _environment(folder: Path) -> dict[str, str]:

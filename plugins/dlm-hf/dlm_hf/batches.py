@@ -90,6 +90,16 @@ def epoch_steps(lengths: Sequence[int], batch: Batch, seed: int, epoch: int) -> 
     return [[step[place : place + batch.micro] for place in range(0, len(step), batch.micro)] for step in steps]
 
 
+def first_steps(epochs: Sequence[list[Step]], most: int | None) -> list[list[Step]]:
+    """The epochs up to the `most`-th step; the last may be cut short."""
+    kept: list[list[Step]] = []
+    for epoch in epochs:
+        left = len(epoch) if most is None else most - sum(map(len, kept))
+        if left > 0:
+            kept.append(epoch[:left])
+    return kept
+
+
 def longest_first(steps: Sequence[Step], lengths: Sequence[int]) -> list[Step]:
     """The same steps, the one with the longest row in front and its longest micro batch first: memory fails at once.
 

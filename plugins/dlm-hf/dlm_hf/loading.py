@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-Key = tuple[str, str, str]
+Key = tuple[str, str, str, str]
 
 #: Models with fewer weights than this run on one thread.
 ONE_THREAD_BELOW = 30_000_000
@@ -36,12 +36,14 @@ def load_model(base: LocatedBase, precision: Precision) -> PreTrainedModel:
 
     Give it back with `release_model`: the next call for the same base and precision takes it instead of reading
     the weights again.  While it is lent, a second call loads a second copy.
+    With `precision.quant` nf4 the linear layers of the blocks are kept in 4 bits, their scales quantized again
+    (Dettmers et al. 2023, QLoRA); embeddings, norms and head stay in `precision.dtype`, which is also computed in.
     Raises BaseMissingError for an architecture that is no causal language model or for missing weights, and
-    RunFailedError for quantized weights.
+    PluginMissingError for nf4 without bitsandbytes.
     """
     global _idle
     _choose_threads(base.shape.parameters)
-    key = (str(base.folder), base.sha256, precision.dtype)
+    key = (str(base.folder), base.sha256, precision.dtype, precision.quant)
     model = _idle.model if _idle is not None and _idle.key == key else None
     _idle = None  # before another base is read, so that the two are never in memory together
     if model is None:
@@ -99,14 +101,15 @@ def device() -> torch.device:
 
 def _read(base: LocatedBase, precision: Precision) -> PreTrainedModel:
     imports.prepare()
-    import torch
+    if precision.quant == "nf4":
+        imports.import_bitsandbytes()
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    if precision.quant != "none":
-        raise RunFailedError(f"{precision.quant} weights are not available yet", "choose bf16 or fp32")
+    dtype = torch_dtype(precision.dtype)
     options: dict[str, Any] = {} if device().type == "cpu" else {"device_map": {"": str(device())}}
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision.dtype]
+    if precision.quant != "none":
+        options = {"device_map": {"": str(device())}, "quantization_config": _quantization(precision)}
     model, found = _model_class(base).from_pretrained(
         str(base.folder),
         dtype=dtype,
@@ -122,7 +125,42 @@ def _read(base: LocatedBase, precision: Precision) -> PreTrainedModel:
             "fetch or copy the model again",
         )
     model.eval().requires_grad_(False)
+    if precision.quant == "nf4":
+        _compute_alike(model)
     return model
+
+
+def torch_dtype(name: str) -> torch.dtype:
+    """The dtype that `Precision.dtype` names."""
+    import torch
+
+    return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[name]
+
+
+def _quantization(precision: Precision) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    if precision.quant != "nf4":
+        raise RunFailedError(
+            f"weights in {precision.quant} cannot be trained on", "set training.adapter: qlora or lora"
+        )
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch_dtype(precision.dtype),
+    )
+
+
+def _compute_alike(model: PreTrainedModel) -> None:
+    """Have 4-bit layers compute in evaluation as in training.
+
+    On processors with AVX512-BF16 bitsandbytes rewrites the weights on their first use in evaluation, scales rounded
+    to bf16: an exam would then ask another model than was trained, and one more run of it would change the bits.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _model_class(base: LocatedBase) -> Any:

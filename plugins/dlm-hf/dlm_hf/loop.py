@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from dlm_core.api import InterruptedRunError
+from dlm_core.api import DivergedError, InterruptedRunError
 
 from . import best, checkpoints, failures, gauge, lora, optim
-from .batches import collate, epoch_steps, in_order, largest, longest_first, positions
+from .batches import collate, epoch_steps, first_steps, in_order, largest, longest_first, positions
 
 if TYPE_CHECKING:
     from dlm_core.api import TrainJob
@@ -76,29 +76,32 @@ def fit(job: TrainJob, task: Task) -> Mapping[str, float]:
     lengths = [one.length for one in task.examples]
     epochs = [epoch_steps(lengths, job.batch, job.settings.seed, epoch) for epoch in range(job.settings.num_epochs)]
     epochs[0] = longest_first(epochs[0], lengths)
+    epochs = first_steps(epochs, job.settings.max_steps)
     steps = sum(len(epoch) for epoch in epochs)
     parameters = list(lora.trainable(task.model).values())
     optimizer = optim.make_optimizer(job.settings.optimizer, parameters, task.learning_rate)
-    progress = _resume(job, task, optimizer) if job.resume else Progress()
+    scaler = torch.amp.GradScaler(task.model.device.type, enabled=job.precision.dtype == "fp16")
+    progress = _resume(job, task, optimizer, scaler) if job.resume else Progress()
     _tell_start(job, task, steps)
     gauge.forget(task.model.device)
     task.model.train()
     _rehearse(task, lengths, epochs)
     saved = time.monotonic()
     for number, epoch in enumerate(epochs):
+        before = number * len(epochs[0])  # only the last epoch may be shorter
         for place, step in enumerate(epoch):
-            if number * len(epoch) + place < progress.step:
+            if before + place < progress.step:
                 continue
             started = time.monotonic()
             rate = optim.learning_rate(progress.step, steps, task.learning_rate, job.settings)
-            norm = _take_step(task, step, optimizer, rate, progress)
+            norm = _take_step(task, step, optimizer, scaler, rate, progress)
             progress.seconds += time.monotonic() - started
             _tell_step(job, task, progress, step, steps, epoch=number + 1, learning_rate=rate, grad_norm=norm)
             if place == len(epoch) - 1:
                 _end_epoch(job, task, number, progress)
             stop = job.control.stop_requested() and progress.step < steps
             if stop or time.monotonic() - saved > task.checkpoint_every:
-                _save(job, task, optimizer, progress)
+                _save(job, task, optimizer, scaler, progress)
                 saved = time.monotonic()
             if stop:
                 raise InterruptedRunError(
@@ -123,30 +126,46 @@ def _rehearse(task: Task, lengths: Sequence[int], epochs: Sequence[Sequence[Step
     set_random(random_state)
 
 
-def _backward(task: Task, rows: Sequence[int], divisor: int) -> torch.Tensor:
-    """Add the gradient of one micro batch's summed loss over `divisor`; the result is that loss."""
+def _backward(
+    task: Task, rows: Sequence[int], divisor: int, scaler: torch.amp.GradScaler | None = None
+) -> torch.Tensor:
+    """Add the gradient of one micro batch's summed loss over `divisor`, scaled; the result is that loss, unscaled."""
     batch = task.collate([task.examples[row] for row in rows], task.pad_id).to(task.model.device)
     with failures.memory_explained(*batch.ids.shape):
         loss = task.loss(batch)
-        (loss / divisor).backward()  # type: ignore[no-untyped-call]
+        mean = loss / divisor
+        (scaler.scale(mean) if scaler else mean).backward()  # type: ignore[no-untyped-call]
     return loss.detach()
 
 
-def _take_step(task: Task, step: Step, optimizer: torch.optim.Optimizer, rate: float, progress: Progress) -> float:
+def _take_step(
+    task: Task,
+    step: Step,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    rate: float,
+    progress: Progress,
+) -> float:
     """One optimizer step; the result is the gradient's norm before it is clipped.
 
     Each token, or whatever else examples count, counts the same, however the step is divided into micro batches.
+    In fp16 the loss is scaled up so that small gradients do not vanish.  Where a scaled gradient overflows, the scale
+    is halved and nothing is learned from this step: that is no divergence until the scale has come down to 1.
     """
     rows = [row for micro in step for row in micro]
     tokens = sum(task.examples[row].units for row in rows)
-    total = sum(float(_backward(task, micro, tokens)) for micro in step)
+    total = sum(float(_backward(task, micro, tokens, scaler)) for micro in step)
     (group,) = optimizer.param_groups
+    scaler.unscale_(optimizer)
     norm = float(torch.nn.utils.clip_grad_norm_(group["params"], optim.CLIP_NORM))
-    if not math.isfinite(total) or not math.isfinite(norm):
+    overflowed = scaler.is_enabled() and not math.isfinite(norm) and scaler.get_scale() > 1
+    if not math.isfinite(total) or not (math.isfinite(norm) or overflowed):
         what = "gradient" if math.isfinite(total) else "loss"
         raise failures.not_finite(what, [task.examples[row].line for row in rows])
     group["lr"] = rate
-    optimizer.step()
+    if not overflowed:
+        optimizer.step()
+    scaler.update()
     optimizer.zero_grad(set_to_none=True)
     progress.step += 1
     progress.loss_sum += total
@@ -188,6 +207,12 @@ def _finish(job: TrainJob, task: Task, progress: Progress, steps: int) -> dict[s
         chosen = best.winner(progress.kept)
         kept = progress.history[chosen.epoch - 1]
         lora.restore(task.model, chosen.tensors)
+    for name, one in lora.trainable(task.model).items():
+        if not bool(one.isfinite().all()):
+            raise DivergedError(
+                f"the weights {name} became NaN or infinite in the last step",
+                "lower training.learning_rate, or set training.precision: fp32; no version was made",
+            )
     task.model.eval()
     metrics = {**kept, "steps": steps, "seconds": progress.seconds, **gauge.peak(task.model.device)}
     job.control.emit("phase_end", phase=job.phase, adapter=task.name, **metrics)
@@ -228,11 +253,12 @@ def _tell_step(job: TrainJob, task: Task, progress: Progress, step: Step, steps:
 # --- checkpoints --------------------------------------------------------------------------------------------------
 
 
-def _save(job: TrainJob, task: Task, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+def _save(
+    job: TrainJob, task: Task, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, progress: Progress
+) -> None:
     """Write a checkpoint and drop the one before."""
     tensors = {f"adapter.{name}": one for name, one in lora.snapshot(task.model).items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": one.cpu() for name, one in state.items()}
+    tensors |= {f"optimizer.{name}": one for name, one in optim.state_tensors(optimizer).items()}
     tensors |= {f"random.{name}": one for name, one in random_tensors().items()}
     for one in progress.kept:
         tensors |= {f"kept.{one.epoch}.{name}": value for name, value in one.tensors.items()}
@@ -243,6 +269,7 @@ def _save(job: TrainJob, task: Task, optimizer: torch.optim.Optimizer, progress:
         "tokens": progress.tokens,
         "seconds": progress.seconds,
         "history": progress.history,
+        "scaler": scaler.state_dict(),
         "kept": [[one.epoch, one.training, one.validation] for one in progress.kept],
     }
     path = checkpoints.write(job.work, f"{task.prefix}{progress.step:08d}", tensors, state)
@@ -250,7 +277,7 @@ def _save(job: TrainJob, task: Task, optimizer: torch.optim.Optimizer, progress:
     job.control.emit("checkpoint", adapter=task.name, step=progress.step, path=str(path))
 
 
-def _resume(job: TrainJob, task: Task, optimizer: torch.optim.Optimizer) -> Progress:
+def _resume(job: TrainJob, task: Task, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> Progress:
     """Restore weights, optimizer, random state and progress from the last checkpoint; from the start without one."""
     path = checkpoints.latest(job.work, task.prefix)
     if path is None:
@@ -258,11 +285,8 @@ def _resume(job: TrainJob, task: Task, optimizer: torch.optim.Optimizer) -> Prog
     tensors, state = checkpoints.read(path)
     checkpoints.refuse_other(state, job.fingerprint)
     lora.restore(task.model, _under(tensors, "adapter."))
-    own = optimizer.state_dict()
-    for name, one in _under(tensors, "optimizer.").items():
-        index, _, key = name.partition(".")
-        own["state"].setdefault(int(index), {})[key] = one
-    optimizer.load_state_dict(own)
+    optim.load_state(optimizer, _under(tensors, "optimizer."))
+    scaler.load_state_dict(state["scaler"])
     set_random(_under(tensors, "random."))
     kept = [
         best.Candidate(epoch, training, validation, _under(tensors, f"kept.{epoch}."))

@@ -26,12 +26,11 @@ _CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 def attach(model: Any, settings: AdapterSettings, base_key: str) -> Any:
     """Put a new adapter on a base; its first matrices are drawn from torch's current random state.
 
-    Raises RunFailedError for target modules that the base does not have, and for kinds that are not available.
+    `qlora` is LoRA: what differs is how the base was loaded.
+    Raises RunFailedError for target modules that the base does not have.
     """
     import peft
 
-    if settings.adapter == "qlora":
-        raise RunFailedError("adapters of kind qlora are not available yet", "set training.adapter to lora or dora")
     options = {
         "r": settings.lora_r,
         "lora_alpha": settings.lora_alpha,

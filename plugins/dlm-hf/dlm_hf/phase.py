@@ -145,14 +145,14 @@ def _check(job: TrainJob, lesson: Lesson) -> None:
             raise RunFailedError(f"line {row.span.line}: rows of kind {row.kind} are not for the phase {job.phase}")
     if job.settings.optimizer not in OPTIMIZERS:
         raise RunFailedError(
-            f"the optimizer {job.settings.optimizer} is not available yet",
-            f"set training.optimizer to {' or '.join(OPTIMIZERS)}",
+            f"there is no optimizer {job.settings.optimizer}", f"set training.optimizer to {' or '.join(OPTIMIZERS)}"
         )
-    if job.precision.quant != "none" or job.precision.dtype == "fp16":
-        asked = job.precision.quant if job.precision.quant != "none" else "fp16"
+    kinds = sorted({settings.adapter for settings in job.adapters.values()})
+    if {kind == "qlora" for kind in kinds} != {job.precision.quant == "nf4"}:
+        held = job.precision.quant if job.precision.quant != "none" else job.precision.dtype
         raise RunFailedError(
-            f"training on {asked} weights is not available yet",
-            "set training.adapter to lora and training.precision to bf16 or fp32",
+            f"adapters of kind {' and '.join(kinds)} cannot be trained on a base in {held}",
+            "qlora needs a base in nf4, which the others do not take",
         )
 
 

@@ -49,7 +49,8 @@ def _loss(model: Any, batch: MicroBatch, is_plain: bool, dtype: str) -> torch.Te
     """The summed loss; with 16-bit weights the adapter's 32-bit matrices are multiplied in 16 bits too."""
     import torch
 
+    from .loading import torch_dtype
     from .loss import summed_loss
 
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=dtype == "bf16"):
+    with torch.autocast(model.device.type, torch_dtype(dtype), enabled=dtype != "fp32"):
         return summed_loss(model, batch, is_plain)

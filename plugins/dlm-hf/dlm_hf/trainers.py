@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from dlm_core.api import Problem, Trainer, UsageError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+from . import imports, optim
 
-    from dlm_core.api import BaseModel, Document, Row, TrainJob, TrainResult
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from dlm_core.api import BaseModel, Document, Row, Span, TrainJob, TrainResult
 
 
 #: Seconds between two checkpoints; the environment variable DLM_CHECKPOINT_SECONDS overrides it.
@@ -27,32 +29,8 @@ class Sft(Trainer):
         return any(row.kind in self.consumes for row in rows)
 
     def problems(self, doc: Document, rows: Sequence[Row], base: BaseModel) -> Iterable[Problem]:
-        from .optim import OPTIMIZERS
-
-        training = doc.config.get("training", {})
-        if (name := training.get("optimizer", OPTIMIZERS[0])) not in OPTIMIZERS:
-            yield Problem(
-                doc.where("training.optimizer"),
-                f"the optimizer {name} is not available yet",
-                f"set training.optimizer to {' or '.join(OPTIMIZERS)}",
-                code="HF0001",
-            )
-        adapters = training.get("adapters") or {}
-        kinds = {"training.adapter": training.get("adapter")}
-        kinds |= {f"training.adapters.{name}.adapter": one.get("adapter") for name, one in adapters.items()}
-        for key, kind in kinds.items():
-            if kind == "qlora":
-                yield Problem(
-                    doc.where(key), "adapters of kind qlora are not available yet", "use lora or dora", code="HF0002"
-                )
-        if training.get("precision") == "fp16":
-            key = "training.precision"
-            yield Problem(
-                doc.where(key),
-                "training in fp16 is not available yet",
-                "set training.precision: bf16 or fp32",
-                code="HF0003",
-            )
+        yield from settings_problems(doc)
+        adapters = doc.config.get("training", {}).get("adapters") or {}
         taught = {name for row in rows for name in row.adapters} | {section.adapter for section in doc.sections}
         for name in [one for one in adapters if one not in taught]:
             where = doc.where(f"training.adapters.{name}")
@@ -63,6 +41,35 @@ class Sft(Trainer):
         from .sft import train
 
         return train(job, seconds)
+
+
+def settings_problems(doc: Document) -> Iterator[Problem]:
+    """What of `training` cannot be trained here, each at its key: packages that are missing, settings that exclude
+    each other.  Every phase that trains adapters with this plugin's tools asks it; equal problems are told once."""
+    training = doc.config.get("training", {})
+    name = training.get("optimizer", "adamw_torch")
+    for package in optim.OPTIMIZERS[name]:
+        if not imports.is_installed(package):
+            yield _missing(doc.where("training.optimizer"), f"the optimizer {name}", package)
+    declared = training.get("adapters") or {}
+    kinds = {f"training.adapters.{one}.adapter": settings.get("adapter", "lora") for one, settings in declared.items()}
+    kinds = kinds or {"training.adapter": training.get("adapter", "lora")}
+    quantized = [key for key, kind in kinds.items() if kind == "qlora"]
+    if quantized and not imports.is_installed("bitsandbytes"):
+        yield _missing(doc.where(quantized[0]), "adapter: qlora", "bitsandbytes")
+    if quantized and len(quantized) < len(kinds):
+        others = " and ".join(sorted(set(kinds.values()) - {"qlora"}))
+        message = f"qlora cannot be mixed with {others}: the base is loaded once, in 4 bits or not"
+        yield Problem(doc.where(quantized[0]), message, "give every adapter the same kind of base", code="HF0002")
+    ranks = [settings.get("lora_r", 8) for settings in declared.values()] or [training.get("lora_r", 8)]
+    if name.startswith("galore") and min(ranks) < 2:
+        message = f"{name} keeps half of an adapter's rank, and there is an adapter of lora_r {min(ranks)}"
+        hint = "raise lora_r to 2 or more, or set training.optimizer: adamw_torch"
+        yield Problem(doc.where("training.optimizer"), message, hint, code="HF0001")
+
+
+def _missing(where: Span, what: str, package: str) -> Problem:
+    return Problem(where, f"{what} needs the package {package}", imports.how_to_install(package), code="DLM0305")
 
 
 def no_rows(name: str) -> str:

@@ -287,9 +287,9 @@ def test_the_rehearsal_leaves_no_trace(base: Path, tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"settings": TrainingSettings(128, 2, optimizer="galore_adamw")}, "galore_adamw is not available"),
-        ({"precision": Precision("bf16", "nf4", "asked")}, "nf4"),
-        ({"adapters": {"default": AdapterSettings(adapter="qlora")}}, "qlora"),
+        ({"settings": TrainingSettings(128, 2, optimizer="sgd")}, "no optimizer sgd"),
+        ({"precision": Precision("bf16", "nf4", "asked")}, "lora cannot be trained on a base in nf4"),
+        ({"adapters": {"default": AdapterSettings(adapter="qlora")}}, "qlora cannot be trained on a base in fp32"),
         ({"rows": (Row("preference", {}, Span(4)),)}, "line 4: rows of kind preference"),
     ],
 )

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from dlm_core.api import BaseModel, Document, Row, Section, Span, UsageError
-from dlm_hf.trainers import CHECKPOINT_SECONDS, Sft, checkpoint_seconds
+from dlm_hf import imports
+from dlm_hf.trainers import CHECKPOINT_SECONDS, Sft, checkpoint_seconds, settings_problems
 
 BASE = BaseModel("small", "/small")
 
@@ -32,12 +33,26 @@ def test_an_adapter_without_a_section_is_refused_where_it_is_declared() -> None:
     assert "::instruction#idle::" in (problem.hint or "")
 
 
-def test_fp16_is_refused_at_its_key() -> None:
-    spans = {"training": Span(3), "training.precision": Span(4, 3)}
-    (problem,) = Sft().problems(document({"precision": "fp16"}, spans), [row("default")], BASE)
-    assert (problem.span, "fp16" in problem.message) == (Span(4, 3), True)
-    assert "bf16 or fp32" in (problem.hint or "")
-    assert not list(Sft().problems(document({"precision": "bf16"}, spans), [row("default")], BASE))
+@pytest.mark.parametrize(
+    ("training", "package", "key"),
+    [
+        ({"adapter": "qlora"}, "bitsandbytes", "adapter"),
+        ({"adapters": {"a": {"adapter": "qlora"}}}, "bitsandbytes", "adapters.a.adapter"),
+        ({"optimizer": "paged_adamw_8bit"}, "bitsandbytes", "optimizer"),
+        ({"optimizer": "galore_adamw"}, "galore-torch", "optimizer"),
+        ({"optimizer": "galore_adamw_8bit"}, "galore-torch", "optimizer"),
+    ],
+)
+def test_a_package_that_is_missing_is_named_at_its_key(
+    monkeypatch: pytest.MonkeyPatch, training: dict[str, Any], package: str, key: str
+) -> None:
+    spans = {"training": Span(3), f"training.{key}": Span(4, 3)}
+    assert not list(settings_problems(document(training, spans)))
+    monkeypatch.setattr(imports, "is_installed", lambda name: name != package)
+    (problem,) = settings_problems(document(training, spans))
+    assert (problem.span, problem.code) == (Span(4, 3), "DLM0305")
+    assert package in problem.message
+    assert "pip install 'dlm-hf[" in (problem.hint or "")
 
 
 @pytest.mark.parametrize("text", ["x", "", "-1", "nan"])
