@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .api import BaseModel, Document, DocumentError, Problem, Row, Section, Span
+from .api import BaseModel, Document, DocumentError, Problem, Row, Section, Span, UsageError
 from .api.errors import UntrustedError
 from .document import collect_rows, inspect_document, read_bytes, split_rows
 from .document.settings import training_settings
 from .planning.bases import find_base
 from .planning.plan import Assigned, assign_rows, order_phases
 from .plugins import Hint, Plugins
+from .sources.allowed import NOTHING, Allowed
 from .sources.decisions import Decision, Tally
 from .sources.gather import Gathering
 from .sources.weights import weigh
@@ -38,22 +39,31 @@ class Checked:
         return (*self.train, *self.validation, *self.exam_only)
 
 
-def check(path: Path, plugins: Plugins, see: Callable[[Decision], None] | None = None) -> Checked:
+def check(
+    path: Path, plugins: Plugins, see: Callable[[Decision], None] | None = None, allowed: Allowed = NOTHING
+) -> Checked:
     """Parse, gather and build rows, find the base, ask the trainers.  `see` hears of each file of a source.
 
-    Raises DocumentError with all that is wrong, and UntrustedError for sources that may not be read yet.
+    Raises DocumentError with all that is wrong, UntrustedError for sources that may not be read yet, and UsageError
+    for a secret file that was `allowed` in vain.
     """
-    return check_bytes(read_bytes(path), path, plugins, see)
+    return check_bytes(read_bytes(path), path, plugins, see, allowed)
 
 
-def check_bytes(data: bytes, path: Path, plugins: Plugins, see: Callable[[Decision], None] | None = None) -> Checked:
+def check_bytes(
+    data: bytes,
+    path: Path,
+    plugins: Plugins,
+    see: Callable[[Decision], None] | None = None,
+    allowed: Allowed = NOTHING,
+) -> Checked:
     """The same for the bytes of a document that are, or are to be, in the file at `path`."""
     doc, problems = inspect_document(data, path, plugins)
     if any(problem.severity == "error" for problem in problems):
-        raise DocumentError(path, [*problems, *_further_problems(doc, problems, plugins)])
+        raise DocumentError(path, [*problems, *_further_problems(doc, problems, plugins, allowed)])
     doc = replace(doc, warnings=tuple(problems))
     problems = []
-    gathering = Gathering(doc, plugins, see)
+    gathering = Gathering(doc, plugins, see, allowed=allowed)
     try:
         rows, wrong_rows = collect_rows(doc, gathering, plugins)
         problems += gathering.warnings
@@ -82,21 +92,23 @@ def check_bytes(data: bytes, path: Path, plugins: Plugins, see: Callable[[Decisi
     return Checked(doc, base, train, validation, exam_only, tuple(assigned), gathering.tally)
 
 
-def _further_problems(doc: Document, found: list[Problem], plugins: Plugins) -> Iterator[Problem]:
+def _further_problems(
+    doc: Document, found: list[Problem], plugins: Plugins, allowed: Allowed
+) -> Iterator[Problem]:
     """What is wrong besides, as far as it can be told of a document with errors: in rows, sources, base and settings.
 
     What would only follow from an error already found is left out.
     """
     sections: Iterable[Section] = doc.sections
     if doc.config:
-        gathering = Gathering(doc, plugins)
+        gathering = Gathering(doc, plugins, allowed=allowed)
         try:
             sections = tuple(gathering)
             yield from gathering.warnings
         except DocumentError as error:
             yield from error.problems
-        except UntrustedError:
-            pass  # the owner is asked once the document is right
+        except (UntrustedError, UsageError):
+            pass  # told once the document is right
     rows: list[Row] = []
     for section in sections:
         made, wrong = _rows_of(section, doc, plugins)

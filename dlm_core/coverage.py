@@ -17,6 +17,7 @@ from .document.text import decode, divide
 from .exam.result import Side
 from .planning.bases import find_engine
 from .plugins import Plugins
+from .sources.allowed import NOTHING, Allowed
 
 #: What becomes of a character, the strongest first: one that is trained in one row and seen in another is trained.
 STATES: Mapping[str, str] = {
@@ -96,9 +97,9 @@ class Marks:
             self.states[line][col] = state
 
 
-def look(path: Path, plugins: Plugins, long_rows: LongRows) -> Coverage:
+def look(path: Path, plugins: Plugins, long_rows: LongRows, allowed: Allowed = NOTHING) -> Coverage:
     """Check the document and let its base's engine show every row.  Raises DlmError; fetches nothing, no torch."""
-    checked = check(path, plugins)
+    checked = check(path, plugins, allowed=allowed)
     doc, limit = checked.doc, training_settings(checked.doc).sequence_len
     engine = find_engine(checked.base, plugins)
     base = engine.locate(checked.base, fetch=False)

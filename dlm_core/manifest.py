@@ -26,6 +26,9 @@ _NOT_IN_THE_BITS = frozenset({"sources", "sources_policy", "cache"})
 #: The part of a fingerprint that needs a new exam and no training.
 EXAM_QUESTIONS = "exam questions"
 
+#: The part that only a run has that stopped before its epochs were over, as --max-steps asked.
+MOST_STEPS = "most steps"
+
 
 def fingerprint(
     doc: Document,
@@ -41,24 +44,33 @@ def fingerprint(
     """Everything that decides the bits of an adapter, part by part, so that a change can be named, and the questions
     that are only asked."""
     training = {name: value for name, value in doc.config["training"].items() if name not in _NOT_IN_THE_BITS}
+    shared = asdict(settings)
+    most = shared.pop("max_steps")
     return {
         "training rows": digest([[row.hash, row.adapters] for row in train]),
         "validation rows": digest([[row.hash, row.adapters] for row in validation]),
         "base model": base.sha256,
         "system prompt": digest(doc.system_prompt),
-        "training settings": digest([training, asdict(settings)]),
+        "training settings": digest([training, shared]),
         "adapters": digest({name: asdict(value) for name, value in adapters.items()}),
         "precision": digest([plan.precision.dtype, plan.precision.quant]),
         "rows a step": str(plan.batch.rows),
         "phases": digest([phase.phase for phase in plan.phases]),
         "long rows": long_rows,
         EXAM_QUESTIONS: digest([[row.hash, row.adapters] for row in exam_only]),
+        **({} if most is None else {MOST_STEPS: str(most)}),
     }
 
 
 def whats_different(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """The names of the parts that differ and ask for training."""
-    return [name for name in new if name != EXAM_QUESTIONS and old.get(name) != new[name]]
+    names = [*new, *(name for name in (MOST_STEPS,) if name in old and name not in new)]
+    return [name for name in names if name != EXAM_QUESTIONS and old.get(name) != new.get(name)]
+
+
+def without_limit(marks: Mapping[str, str]) -> dict[str, str]:
+    """The fingerprint of the same run to the end of its epochs."""
+    return {name: value for name, value in marks.items() if name != MOST_STEPS}
 
 
 #: The longest document whose text is kept with its versions, in characters.

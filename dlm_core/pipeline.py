@@ -39,23 +39,34 @@ from .checking import check
 from .document.settings import adapter_settings, training_settings
 from .document.text import decode
 from .exam import Exam, examine
-from .manifest import EXAM_QUESTIONS, fingerprint, seal, whats_different, write_manifest
+from .manifest import (
+    EXAM_QUESTIONS,
+    MOST_STEPS,
+    fingerprint,
+    seal,
+    whats_different,
+    without_limit,
+    write_manifest,
+)
 from .planning.bases import about_base, find_engine
 from .planning.hardware import read_hardware
 from .planning.peak import forget_peak, peak_memory
 from .planning.plan import (
+    MAX_STEPS,
     PhaseWork,
     choose_precision,
     long_question_problems,
     make_plan,
     measure_work,
     refuse_before_download,
+    share_steps,
 )
 from .planning.reality import Reality
 from .planning.speeds import find_speed
 from .plugins import Plugins
 from .recording import Recorder
 from .report.record import State
+from .sources.allowed import allow
 from .store import Interrupted, Run, Store, Version, Writer, open_store
 from .store.licences import accept, is_accepted
 
@@ -76,6 +87,8 @@ class Options:
     runner: str = HERE
     accept_licence: Callable[[BaseModel], bool] = lambda base: False
     on_wait: Callable[[str], None] = lambda message: None
+    allow_secret: tuple[Path, ...] = ()
+    max_steps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +130,11 @@ class Outcome:
 
 def prepare(path: Path, plugins: Plugins, options: Options, control: Control) -> Ready:
     """discover → parse → gather → build → plan.  Loads no weight and imports no torch."""
-    checked = check(path, plugins)
+    checked = check(path, plugins, allowed=allow(options.allow_secret))
     doc, rows = checked.doc, checked.rows
     control.emit("document", path=str(path), sections=len(doc.sections), rows=len(rows), warnings=doc.warnings)
+    if checked.tally.let_through:
+        control.emit("secrets", files=checked.tally.let_through)
     engine = find_engine(checked.base, plugins)
     hardware = read_hardware()
     precision = choose_precision(hardware, checked.base, doc, plugins)
@@ -133,7 +148,11 @@ def prepare(path: Path, plugins: Plugins, options: Options, control: Control) ->
     base = replace(base, cache=cache_of(doc.config, lambda message: control.emit("warning", message=message)))
     work = tuple(measure_work(checked.assigned, base, engine, doc, settings))
     speed = find_speed(open_store(doc.id).root, hardware, base, precision)
+    if options.max_steps:
+        settings = replace(settings, max_steps=share_steps(options.max_steps, work, adapters))
     plan = make_plan(doc, work, base, hardware, precision, adapters, settings, options.long_rows, speed)
+    if not any(choice.name == MAX_STEPS for choice in plan.choices):
+        settings = replace(settings, max_steps=None)  # it ends by itself: the same run as without a limit
     asked = engine.measure(base, checked.exam_only, doc.system_prompt, base.shape.context) if checked.exam_only else []
     if base.cache:
         base.cache.tell(control, "plan")
@@ -228,7 +247,8 @@ def _already_trained(ready: Ready, store: Store, options: Options, control: Cont
     if current is None or options.force or options.resume:
         return None
     seen = current.manifest["fingerprint"]
-    if whats_different(seen, ready.fingerprint):
+    wanted = ready.fingerprint if MOST_STEPS in seen else without_limit(ready.fingerprint)
+    if whats_different(seen, wanted):
         return None
     control.emit("unchanged", version=current.number)
     if seen[EXAM_QUESTIONS] == ready.fingerprint[EXAM_QUESTIONS]:

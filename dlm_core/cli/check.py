@@ -9,7 +9,7 @@ import click
 
 from ..api import DocumentError, Fix, Problem
 from ..plugins import Plugins
-from .common import document_argument, json_option
+from .common import allow_secret_option, document_argument, json_option
 from .terminal import print_json
 
 if TYPE_CHECKING:
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     "--sources", "every_file", is_flag=True, help="List every file of its sources, with the rule that decided."
 )
 @click.option("--fix", "repair", is_flag=True, help="Repair what needs no question, then report what remains.")
+@allow_secret_option
 @json_option
 @click.pass_obj
-def check(plugins: Plugins, document: Path, every_file: bool, repair: bool, as_json: bool) -> None:
+def check(
+    plugins: Plugins, document: Path, every_file: bool, repair: bool, allow_secret: tuple[Path, ...], as_json: bool
+) -> None:
     """Report every problem of DOCUMENT, with its line, and what to do about it.  Exit code 3 when there are errors.
 
     With --fix, problems that can only be meant in one way are repaired in the file first: nothing else of it changes.
@@ -33,15 +36,17 @@ def check(plugins: Plugins, document: Path, every_file: bool, repair: bool, as_j
 
     from .. import checking
     from ..diagnostics import render
+    from ..sources.allowed import allow
     from . import why
     from .errors import read_text
     from .terminal import wants_color
 
+    allowed = allow(allow_secret)
     fixed = _fix(document, plugins, as_json) if repair else {}
     decisions: list[Decision] = []
     see = decisions.append if as_json and every_file else (lambda one: print(why.line(one))) if every_file else None
     try:
-        checked = checking.check(document, plugins, see)
+        checked = checking.check(document, plugins, see, allowed)
     except DocumentError as error:
         if as_json:
             found = {"problems": [problem_json(p) for p in error.problems]}

@@ -37,6 +37,18 @@ adapter_option = click.option(
     "--adapter", metavar="NAME", help="One of the document's named adapters.", shell_complete=values.adapters
 )
 
+allow_secret_option = click.option(
+    "--allow-secret",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Let sources read this file though it is secret (.env, a key, a token); repeatable.",
+)
+
+max_steps_option = click.option(
+    "--max-steps", type=click.IntRange(min=1), metavar="N", help="Take at most N optimizer steps."
+)
+
 
 def training_options(command: F) -> F:
     """The options of every command that trains."""
@@ -57,6 +69,8 @@ def training_options(command: F) -> F:
                 metavar="SHARE",
                 help="Fail (exit code 8) when fewer of the trained questions are answered exactly.",
             ),
+            max_steps_option,
+            allow_secret_option,
             click.option("--accept-licence", is_flag=True, help="Accept the base model's licence."),
             click.option("--offline", is_flag=True, help="Never fetch a base model."),
             click.option("--no-plot", is_flag=True, help="Draw no plot of the loss at a terminal."),

@@ -12,7 +12,7 @@ import click
 from ..api import Control
 from ..diagnostics import one_line
 from ..plugins import Plugins
-from .common import document_argument, json_option
+from .common import allow_secret_option, document_argument, json_option, max_steps_option
 from .terminal import bytes_text, console, print_json, seconds_text, wants_color
 
 #: The code of a warning about a file that was skipped.
@@ -22,20 +22,39 @@ SKIPPED_FILE = "DLM0504"
 @click.command()
 @document_argument
 @click.option("--long-rows", type=click.Choice(["error", "cut", "skip"]), default="error", show_default=True)
+@allow_secret_option
+@max_steps_option
 @json_option
 @click.pass_obj
-def plan(plugins: Plugins, document: Path, long_rows: Any, as_json: bool) -> None:
+def plan(
+    plugins: Plugins,
+    document: Path,
+    long_rows: Any,
+    allow_secret: tuple[Path, ...],
+    max_steps: int | None,
+    as_json: bool,
+) -> None:
     """Say what `dlm run DOCUMENT` would do: rows, tokens, steps, memory, time.  Loads no model."""
-    show_plan(plugins, document, long_rows, as_json)
+    show_plan(plugins, document, as_json, long_rows=long_rows, allow_secret=allow_secret, max_steps=max_steps)
 
 
-def show_plan(plugins: Plugins, document: Path, long_rows: Any, as_json: bool) -> None:
+def show_plan(
+    plugins: Plugins,
+    document: Path,
+    as_json: bool,
+    *,
+    long_rows: Any,
+    allow_secret: tuple[Path, ...],
+    max_steps: int | None,
+) -> None:
     """Print the plan of a document."""
     from .. import pipeline
     from ..manifest import whats_different
     from ..store import open_store
 
-    options = pipeline.Options(fetch=False, ask_licence=False, long_rows=long_rows)
+    options = pipeline.Options(
+        fetch=False, ask_licence=False, long_rows=long_rows, allow_secret=allow_secret, max_steps=max_steps
+    )
     ready = pipeline.prepare(document, plugins, options, Control())
     current = open_store(ready.doc.id).current()
     changes = whats_different(current.manifest.get("fingerprint", {}), ready.fingerprint) if current else None

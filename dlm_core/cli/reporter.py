@@ -67,6 +67,10 @@ class PlainReporter(Reporter):
             self.say(one_line(warning, Path(data["path"]), color=wants_color(sys.stderr)))
         self.say(f"document   {data['sections']} sections, {data['rows']} rows")
 
+    def on_secrets(self, data: Any) -> None:
+        for name in data["files"]:
+            self.say(f"secret     {name} is read, as --allow-secret asks")
+
     def on_plan(self, data: Any) -> None:
         for line in plan_lines(data["plan"], data["base"].model.key, data["adapters"], data["settings"]):
             self.say(line)

@@ -65,7 +65,8 @@ def run(
     if dry_run:
         from .plan import show_plan
 
-        return show_plan(plugins, document, options["long_rows"], as_json)
+        asked = {name: options[name] for name in ("long_rows", "allow_secret", "max_steps")}
+        return show_plan(plugins, document, as_json, **asked)
     names = None if no_export else exports
     return train_and_report(plugins, document, names, export_options, as_json, **options)
 
@@ -99,6 +100,8 @@ def train_and_report(
     offline: bool,
     no_plot: bool,
     runner: str,
+    allow_secret: tuple[Path, ...],
+    max_steps: int | None,
 ) -> None:
     """Run the pipeline, then the exporters, and print the summary; `exports=None` exports nothing."""
     from .. import exporting, pipeline
@@ -115,6 +118,8 @@ def train_and_report(
         runner=runner,
         accept_licence=licence_question(accept_licence),
         on_wait=say_waiting,
+        allow_secret=allow_secret,
+        max_steps=max_steps,
     )
     exporters = [] if exports is None else exporting.choose_exporters(exports, plugins)
     values = exporting.read_options(export_options, exporters)

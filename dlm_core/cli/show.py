@@ -11,7 +11,7 @@ import click
 
 from ..api import UsageError
 from ..plugins import Plugins
-from .common import document_argument, json_option, version_option
+from .common import allow_secret_option, document_argument, json_option, version_option
 from .terminal import console, print_json
 
 
@@ -30,6 +30,7 @@ from .terminal import console, print_json
 @click.option(
     "--why", "why", type=click.Path(path_type=Path), metavar="PATH", help="Which rule decided about a file of a source."
 )
+@allow_secret_option
 @json_option
 @click.pass_obj
 def show(
@@ -42,6 +43,7 @@ def show(
     report: bool,
     run_number: int | None,
     why: Path | None,
+    allow_secret: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Sections of DOCUMENT with how well each was learned, its versions, and its last runs."""
@@ -53,7 +55,9 @@ def show(
     if why is not None:
         from .why import show_why
 
-        return show_why(plugins, document, why, as_json)
+        return show_why(plugins, document, why, allow_secret, as_json)
+    if allow_secret:
+        raise UsageError("--allow-secret goes with --why PATH here", "`dlm show` without it reads no source")
     if verify:
         return _verify(plugins, document, as_json)
     if report or run_number is not None:

@@ -13,7 +13,7 @@ import click
 from ..api import UsageError
 from ..plugins import Plugins
 from . import values
-from .common import json_option
+from .common import allow_secret_option, json_option
 from .terminal import print_json
 
 if TYPE_CHECKING:
@@ -46,16 +46,25 @@ class DocumentPlace(click.Path):
     show_default=True,
     help="What a run would do with questions and answers longer than training.sequence_len.",
 )
+@allow_secret_option
 @json_option
 @click.pass_obj
-def tokens(plugins: Plugins, place: tuple[Path, int | None], ids: bool, long_rows: Any, as_json: bool) -> None:
+def tokens(
+    plugins: Plugins,
+    place: tuple[Path, int | None],
+    ids: bool,
+    long_rows: Any,
+    allow_secret: tuple[Path, ...],
+    as_json: bool,
+) -> None:
     """Show what of DOCUMENT trains; with LINE, the rows of the section there exactly as the trainer reads them."""
     from ..coverage import look
+    from ..sources.allowed import allow
     from .terminal import wants_color
     from .token_view import Look, document_view, rows_view
 
     path, line = place
-    coverage = look(path, plugins, long_rows)
+    coverage = look(path, plugins, long_rows, allow(allow_secret))
     rows = list(coverage.rows) if line is None else _rows_at(coverage, path, line)
     if as_json:
         print_json("tokens", {"document": str(path), "line": line, **tokens_json(coverage, rows, long_rows)})

@@ -27,13 +27,14 @@ TITLES = {
 }
 
 
-def show_why(plugins: Plugins, document: Path, path: Path, as_json: bool) -> None:
+def show_why(plugins: Plugins, document: Path, path: Path, allow_secret: Sequence[Path], as_json: bool) -> None:
     """Print the rule that decided about a file.  Raises UsageError for one that no source reaches."""
     from ..document import read_document
+    from ..sources.allowed import allow
     from ..sources.explain import explain
 
     doc = read_document(document, plugins)
-    found = explain(doc, plugins, path)
+    found = explain(doc, plugins, path, allow(allow_secret))
     if not found:
         gone = "it is not there" if not path.exists() and not path.is_symlink() else "no source reaches it"
         name = shlex.quote(str(document))
@@ -71,7 +72,8 @@ def line(decision: Decision) -> str:
     tags = ", ".join(f"{tag}: {value}" for tag, value in decision.tags.items())
     weight = f", weight {decision.weight:g}" if decision.weight != 1 else ""
     if decision.taken:
-        return f"taken    {name}{f'  ({tags}{weight})' if tags else ''}" + (" (empty)" if decision.rule.text else "")
+        about = f" ({decision.rule.text})" if decision.rule.text else ""
+        return f"taken    {name}{f'  ({tags}{weight})' if tags else ''}{about}"
     return f"skipped  {name}: {decision.rule}"
 
 
@@ -80,6 +82,8 @@ def summary(tally: Tally, document: Path) -> Iterator[str]:
     if not (tally.counts or tally.folders):
         return
     yield f"sources: {_count(tally.counts['taken'], 'file')} taken, {tally.bytes:,} bytes"
+    if tally.let_through:
+        yield f"  secret, let through by --allow-secret: {', '.join(tally.let_through)}"
     for kind, title in TITLES.items():
         files, folders = tally.counts[kind], tally.folders[kind]
         if not files + folders:

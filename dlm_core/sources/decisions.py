@@ -50,6 +50,8 @@ class Rule:
 
 
 TAKEN = Rule("taken")
+EMPTY = Rule("taken", "empty")
+LET_THROUGH = Rule("taken", "secret, let through by --allow-secret")
 
 
 @lru_cache(maxsize=4096)
@@ -90,14 +92,25 @@ class Tally:
     folders: Counter[str] = field(default_factory=Counter)
     first: dict[str, list[Decision]] = field(default_factory=dict)
     bytes: int = 0
+    let_through: list[str] = field(default_factory=list)
 
     def add(self, decision: Decision) -> None:
         kind = decision.rule.kind
+        if decision.rule is LET_THROUGH:
+            self.let_through.append(decision.name)
         (self.folders if decision.is_folder else self.counts)[kind] += 1
         examples = self.first.setdefault(kind, [])
         if len(examples) < EXAMPLES:
             examples.append(decision)
 
+    def count_taken(self, taken: Rule) -> bool:
+        """Count a file that was taken when no more of its kind are wanted as examples; False when one is."""
+        if len(self.first.get(taken.kind, ())) < EXAMPLES:
+            return False
+        self.counts[taken.kind] += 1
+        return True
+
     def to_json(self) -> dict[str, Any]:
         first = {kind: [decision.to_json() for decision in found] for kind, found in self.first.items()}
-        return {"files": dict(self.counts), "folders": dict(self.folders), "bytes": self.bytes, "first": first}
+        counts = {"files": dict(self.counts), "folders": dict(self.folders), "bytes": self.bytes}
+        return {**counts, "first": first, "let_through": list(self.let_through)}

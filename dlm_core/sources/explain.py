@@ -9,6 +9,7 @@ from typing import Any
 
 from ..api import Document
 from ..plugins import Plugins
+from .allowed import NOTHING, Allowed
 from .decisions import Decision
 from .gather import Gathering
 
@@ -24,22 +25,23 @@ class Why:
         return {"source": self.source, **self.decision.to_json()}
 
 
-def explain(doc: Document, plugins: Plugins, path: Path) -> list[Why]:
-    """What each source decides about a file or folder; nothing for a source that does not reach it.
+def explain(doc: Document, plugins: Plugins, path: Path, allowed: Allowed = NOTHING) -> list[Why]:
+    """What each source decides about a file or folder; nothing for a source that does not reach it.  Secret files that
+    are `allowed` are let through.
 
     Raises UntrustedError as gathering does.
     """
     whole = path.absolute()
     wanted = os.path.normpath(Path(os.path.realpath(whole.parent)) / whole.name)
     found = []
-    for source in Gathering(doc, plugins).find_sources():
+    for source in Gathering(doc, plugins, allowed=allowed).find_sources():
         if wanted != source.root and not wanted.startswith(source.root.rstrip("/") + "/"):
             continue
         name = os.path.relpath(wanted, source.root)
         decided: list[Decision] = []
         # How many files came before is not known unless they are all looked at.
         only = () if source.most_files or source.is_file else tuple(name.split("/"))
-        gathering = Gathering(doc, plugins, decided.append, only)
+        gathering = Gathering(doc, plugins, decided.append, only, allowed)
         for _ in gathering.read_source(source):
             pass
         about = [one for one in decided if source.is_file or _is_about(one, name)]

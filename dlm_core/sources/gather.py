@@ -18,9 +18,10 @@ from ..document.make import section_id
 from ..files import default_home
 from ..plugins import Plugins
 from . import builtin
-from .decisions import Decision, Rule, Tally, rule
+from .allowed import NOTHING, Allowed, Watched
+from .decisions import EMPTY, LET_THROUGH, TAKEN, Decision, Rule, Tally, rule
 from .globs import Globs, compile_globs
-from .opening import mount_points, open_in, open_regular, read_open
+from .opening import TooLargeError, mount_points, open_regular, read_in, read_open
 from .scope import Scope
 from .secret import is_private_key, is_secret, is_secret_name
 from .text import HEAD
@@ -39,20 +40,26 @@ class Gathered:
     weights: Weights
 
 
-def gather(doc: Document, plugins: Plugins, see: Callable[[Decision], None] | None = None) -> Gathered:
-    """Everything at once.  `see` hears of each file.
+def gather(
+    doc: Document,
+    plugins: Plugins,
+    see: Callable[[Decision], None] | None = None,
+    allowed: Allowed = NOTHING,
+) -> Gathered:
+    """Everything at once.  `see` hears of each file; `allowed` are secrets that the command line lets through.
 
-    Raises DocumentError for a source that is missing, secret or unusable, or leads out under a strict policy, and
-    UntrustedError for one outside the folder of a document that its owner has not trusted.
+    Raises DocumentError for a source that is missing, secret or unusable, or leads out under a strict policy,
+    UntrustedError for one outside the folder of a document that its owner has not trusted, and UsageError for a file
+    that was allowed in vain.
     """
-    gathering = Gathering(doc, plugins, see)
+    gathering = Gathering(doc, plugins, see, allowed=allowed)
     sections = tuple(gathering)
     return Gathered(sections, tuple(gathering.warnings), gathering.tally, gathering.weights)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One entry of `training.sources`, found: `root` is a path without links."""
+    """One entry of `training.sources`, found: `root` is a path without links; `is_secret` says that all below is."""
 
     text: str
     root: str
@@ -62,6 +69,7 @@ class Source:
     exclude: Globs
     most_bytes: int | None
     most_files: int | None
+    is_secret: bool = False
 
 
 @dataclass
@@ -76,6 +84,7 @@ class Gathering:
     plugins: Plugins
     see: Callable[[Decision], None] | None = None
     only: Sequence[str] = ()
+    allowed: Allowed = NOTHING
     tally: Tally = field(default_factory=Tally)
     warnings: list[Problem] = field(default_factory=list)
     weights: dict[tuple[str, str], float] = field(default_factory=dict)
@@ -89,6 +98,7 @@ class Gathering:
         self.readers = list(self.plugins.source_readers.values())
         self.by_suffix = {suffix: one for one in reversed(self.readers) for suffix in one.suffixes}
         self._trusted: bool | None = None
+        self.watched = Watched(self.allowed)
 
     def __iter__(self) -> Iterator[Section]:
         sources = self.find_sources()
@@ -97,6 +107,7 @@ class Gathering:
             yield from self.read_source(source)
         if self.errors:
             raise DocumentError(self.doc.path, self.errors)
+        self.watched.refuse_unused()
 
     # -- the sources as wholes ---------------------------------------------------------------------
 
@@ -105,7 +116,7 @@ class Gathering:
         found = []
         for index, source in enumerate(self.doc.config["training"]["sources"] or ()):
             where = self.doc.where_value(f"training.sources.{index}.path")
-            one = _find_source(Path(self.home), source, where)
+            one = _find_source(Path(self.home), source, where, self.allowed)
             if isinstance(one, Problem):
                 self.errors.append(one)
             elif self.strict and not self._inside(one.root):
@@ -138,14 +149,14 @@ class Gathering:
         for file in [_named(source)] if source.is_file else self._walk(source):
             if source.is_file and (pattern := source.exclude.find_file(file.name)) is not None:
                 self._decide(source, Decision(file.name, rule("exclude", pattern)))
-            elif (weight := file.scope.weight)[0] == 0:
+            elif file.scope.configs and (weight := file.scope.weight)[0] == 0:
                 self._decide(source, Decision(file.name, rule("weight", weight[1]), tags=file.scope.tags))
             elif source.most_files and count >= source.most_files:
                 self._decide(source, Decision(file.name, rule("limit", f"max_files={source.most_files}")))
                 if not any(warning.code == "DLM0503" and warning.span == source.where for warning in self.warnings):
                     message = f"more than max_files={source.most_files} files"
                     self.warnings.append(Problem(source.where, message, None, "warning", "DLM0503"))
-                if self.see is None:
+                if self.see is None and not self.allowed:
                     return
             else:
                 sections = self._read_file(source, file)
@@ -172,6 +183,8 @@ class Gathering:
             mount_points() - {source.root} if self.strict else frozenset(),
             on_mount,
             self.only,
+            self.allowed,
+            source.is_secret,
         )
 
     def _decide(self, source: Source, decision: Decision) -> None:
@@ -181,6 +194,8 @@ class Gathering:
         self.tally.add(decision)
         if self.see is not None:
             self.see(decision)
+        if self.allowed:
+            self.watched.see(os.path.dirname(source.root) if source.is_file else source.root, decision)
         if decision.warn:
             message = f"skipped {decision.name}: {decision.rule.text}"
             self.warnings.append(Problem(source.where, message, None, "warning", "DLM0504"))
@@ -191,10 +206,10 @@ class Gathering:
         """The sections of a file; None, with the reason decided, when it is not read."""
         try:
             data = self._read_bytes(source, file)
-            if isinstance(data, Rule):
+            if not isinstance(data, bytes):
                 self._decide(source, Decision(file.name, data, warn=data.kind != "document" or source.is_file))
                 return None
-            sections = list(self._sections(source, file, data))
+            sections = self._sections(source, file, data)
         except OSError as error:
             if source.is_file:
                 self.errors.append(_unusable(source.where, source.text, reason(error)))
@@ -204,63 +219,93 @@ class Gathering:
         except ValueError as error:
             self._decide(source, Decision(file.name, rule("file", str(error)), warn=True))
             return None
+        self.tally.bytes += len(data)
+        taken = TAKEN if sections else EMPTY
+        if self.allowed and self._is_let_through(file, data):
+            taken = LET_THROUGH
+        if file.scope.configs or self.see or self.allowed or not self.tally.count_taken(taken):
+            self._decide(source, self._taken(file, sections, taken))
+        return sections
+
+    def _taken(self, file: File, sections: list[Section], taken: Rule) -> Decision:
+        """What is said of a file that was taken; the weight of its sections is kept."""
         scope = file.scope
-        weight = scope.weight[0] if scope.configs else 1.0
+        if not scope.configs:
+            return Decision(file.name, taken)
+        weight = scope.weight[0]
         if weight != 1:
             self.weights.update({(section.id, section.source): weight for section in sections})
-        self.tally.bytes += len(data)
-        taken = rule("taken") if sections else rule("taken", "empty")
-        self._decide(source, Decision(file.name, taken, tags=scope.tags if scope.configs else {}, weight=weight))
-        return sections
+        return Decision(file.name, taken, tags=scope.tags, weight=weight)
 
     def _read_bytes(self, source: Source, file: File) -> bytes | Rule:
         """What the file holds, or the rule against it, told from the very file that was opened."""
         if file.folder is not None:
-            descriptor, state = open_in(file.folder, file.path.rpartition("/")[2])
-            real = file.path
-        else:
-            descriptor, state, real = open_regular(file.path, follow=file.is_link)
+            name = file.path[file.path.rfind("/") + 1 :]
+            data = read_in(file.folder, name, self.own, source.most_bytes)
+            return _THE_DOCUMENT if data is None else data
+        descriptor, state, real = open_regular(file.path, follow=file.is_link)
         try:
             if (state.st_dev, state.st_ino) == self.own:
-                # Its settings are no text to learn, and its `!exam` answers must not be.
-                return rule("document", "the document itself")
-            if file.is_link:
-                if is_secret_name(real):
-                    return rule("secret", "secret")
-                if not self._inside(real) and self.strict:
-                    self.errors.append(self._leads_out(file.path, source.where))
-                    return rule("file", "a link that leads out of the document's folder")
-                if not self._inside(real) and not self.trusted:
-                    return rule("file", "a link out of the folder of a document you have not trusted (`dlm trust`)")
+                return _THE_DOCUMENT
+            if file.is_link and (against := self._against_link(source, file, real)) is not None:
+                return against
             if source.most_bytes and state.st_size > source.most_bytes:
-                raise ValueError(f"{state.st_size} bytes, more than max_bytes_per_file={source.most_bytes}")
+                raise TooLargeError(state.st_size, source.most_bytes)
             return read_open(descriptor, state.st_size)
         finally:
             os.close(descriptor)
 
-    def _sections(self, source: Source, file: File, data: bytes) -> Iterator[Section]:
-        head = data[:HEAD]
-        if is_private_key(head):
+    def _against_link(self, source: Source, file: File, real: str) -> Rule | None:
+        """The rule against what lies at `real`, where a link leads."""
+        if real not in self.allowed.files and (is_secret_name(real) or (self.allowed and is_secret_name(file.path))):
+            return rule("secret", "secret")
+        if self._inside(real):
+            return None
+        if self.strict:
+            self.errors.append(self._leads_out(file.path, source.where))
+            return rule("file", "a link that leads out of the document's folder")
+        if not self.trusted:
+            return rule("file", "a link out of the folder of a document you have not trusted (`dlm trust`)")
+        return None
+
+    def _is_let_through(self, file: File, data: bytes) -> bool:
+        """Whether a file that was read is secret: it is then one that was allowed."""
+        real = os.path.realpath(file.path)
+        if real not in self.allowed.files:
+            return False
+        secret = is_secret_name(real) or is_secret_name(file.path) or is_private_key(data[:HEAD])
+        if secret:
+            self.watched.let_through[real] = file.name
+        return secret
+
+    def _sections(self, source: Source, file: File, data: bytes) -> list[Section]:
+        head, name = data[:HEAD], file.name
+        if is_private_key(head) and not (self.allowed and os.path.realpath(file.path) in self.allowed.files):
             if source.is_file:
-                self.errors.append(_secret(source.where, file.name))
+                self.errors.append(_secret(source.where, name))
             raise ValueError("secret, a private key")
-        reader = self._reader_for(file.name, head)
+        reader = self._reader_for(name, head)
         if reader is None:
             raise ValueError("no reader claims it")
-        where = source.where
-        for found in reader.read(data, file.name):
+        where, made = source.where, []
+        for found in reader.read(data, name):
             if isinstance(found, Problem):
-                self.warnings.append(replace(found, severity="warning", file=found.file or Path(file.name)))
+                self.warnings.append(replace(found, severity="warning", file=found.file or Path(name)))
                 continue
             kind, content, attrs = found[:3]
             line = found[3] if len(found) > 3 else where.line
-            yield Section(kind, content, where, section_id(kind, content), None, attrs, line, (), file.name)
+            made.append(Section(kind, content, where, section_id(kind, content), None, attrs, line, (), name))
+        return made
 
     def _reader_for(self, name: str, head: bytes) -> SourceReader | None:
         dot = name.rfind(".")
         if dot > name.rfind("/") + 1 and (reader := self.by_suffix.get(name[dot:].lower())) is not None:
             return reader
         return next((reader for reader in self.readers if reader.sniff(head)), None)
+
+
+#: Its settings are no text to learn, and its `!exam` answers must not be.
+_THE_DOCUMENT = Rule("document", "the document itself")
 
 
 def home_of(document: Path) -> str:
@@ -287,12 +332,13 @@ def _named(source: Source) -> File:
     return File(source.root, os.path.basename(source.text.rstrip("/")), True, Scope())
 
 
-def _find_source(home: Path, source: Mapping[str, Any], where: Span) -> Source | Problem:
+def _find_source(home: Path, source: Mapping[str, Any], where: Span, allowed: Allowed) -> Source | Problem:
     """The file or folder that a source names; or what is wrong with it."""
     text = source["path"]
     try:
         root = home / Path(text).expanduser()
-        if is_secret(root):
+        secret, real = is_secret(root), os.path.realpath(root)
+        if secret and not allowed.reaches(real):
             return _secret(where, text)
         is_file = _is_file(root)
         include, exclude = compile_globs(tuple(source["include"])), compile_globs(tuple(source["exclude"]))
@@ -303,13 +349,14 @@ def _find_source(home: Path, source: Mapping[str, Any], where: Span) -> Source |
         return _unusable(where, text, reason(error))
     return Source(
         text,
-        os.path.realpath(root),
+        real,
         is_file,
         where,
         include,
         exclude,
         source["max_bytes_per_file"],
         source["max_files"],
+        secret,
     )
 
 

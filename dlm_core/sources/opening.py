@@ -19,13 +19,20 @@ class MovedError(ValueError):
     """What was opened is not what was listed."""
 
 
+class TooLargeError(ValueError):
+    """A file of more bytes than its source takes."""
+
+    def __init__(self, size: int, most: int) -> None:
+        super().__init__(f"{size} bytes, more than max_bytes_per_file={most}")
+
+
 def open_regular(path: str, follow: bool) -> tuple[int, os.stat_result, str]:
     """A descriptor, its state, and the path without links of what it is open on.  Never waits for a pipe.
 
     Without `follow`, `path` has no link in it and what is opened is at that very path: a file or a folder above it
     that became a link since it was listed raises MovedError.  Raises OSError, and ValueError for what is no file.
     """
-    descriptor = _open(path, _PLAIN if follow else _NO_LINK, None)
+    descriptor = _open(path, _PLAIN if follow else _NO_LINK)
     try:
         state = _regular(descriptor)
         real = real_path(descriptor, path)
@@ -37,32 +44,52 @@ def open_regular(path: str, follow: bool) -> tuple[int, os.stat_result, str]:
         raise
 
 
-def open_in(folder: int, name: str) -> tuple[int, os.stat_result]:
-    """The same for a file, no link, right in an open folder: nothing above it can change what is meant."""
-    descriptor = _open(name, _NO_LINK, folder)
+def read_in(folder: int, name: str, but: tuple[int, int] | None, most: int | None) -> bytes | None:
+    """All bytes of a file, no link, right in an open folder: nothing above it can change what is meant.
+
+    None for the file that `but` is the device and number of.  Raises OSError, MovedError, TooLargeError for one of
+    more than `most` bytes, and ValueError for what is no file.  Written out: it is run for every file of a tree.
+    """
     try:
-        return descriptor, _regular(descriptor)
-    except BaseException:
+        descriptor = os.open(name, _NO_LINK, dir_fd=folder)
+    except OSError as error:
+        raise _moved(error) from None
+    try:
+        state = os.fstat(descriptor)
+        size = state.st_size
+        if not stat.S_ISREG(state.st_mode):
+            raise ValueError("not a regular file")
+        if but is not None and state.st_ino == but[1] and state.st_dev == but[0]:
+            return None
+        if most and size > most:
+            raise TooLargeError(size, most)
+        data = os.read(descriptor, size + 1)
+        return data if len(data) == size else read_rest(descriptor, data)
+    finally:
         os.close(descriptor)
-        raise
 
 
 def open_folder(path: str) -> int:
     """A descriptor of the folder at this very path, which has no link in it.  Raises OSError or MovedError."""
-    descriptor = _open(path, _FOLDER, None)
+    descriptor = _open(path, _FOLDER)
     if real_path(descriptor, path) != path:
         os.close(descriptor)
         raise MovedError("it was moved since it was listed")
     return descriptor
 
 
-def _open(path: str, flags: int, folder: int | None) -> int:
+def _open(path: str, flags: int) -> int:
     try:
-        return os.open(path, flags, dir_fd=folder)
+        return os.open(path, flags)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EMLINK) and flags & os.O_NOFOLLOW:
-            raise MovedError("it became a link since it was listed") from None
-        raise
+        raise (_moved(error) if flags & os.O_NOFOLLOW else error) from None
+
+
+def _moved(error: OSError) -> Exception:
+    """What an error of opening without following links means."""
+    if error.errno in (errno.ELOOP, errno.EMLINK):
+        return MovedError("it became a link since it was listed")
+    return error
 
 
 def _regular(descriptor: int) -> os.stat_result:
@@ -75,8 +102,11 @@ def _regular(descriptor: int) -> os.stat_result:
 def read_open(descriptor: int, size: int) -> bytes:
     """All bytes of a file; `size` is what it is thought to have."""
     data = os.read(descriptor, size + 1)
-    if len(data) == size:
-        return data
+    return data if len(data) == size else read_rest(descriptor, data)
+
+
+def read_rest(descriptor: int, data: bytes) -> bytes:
+    """`data` and all that follows it."""
     parts = [data]
     while data:
         data = os.read(descriptor, 1 << 20)

@@ -96,20 +96,20 @@ def is_secret_name(path: str) -> bool:
     names = path.split("/")[1:]
     above = [""]
     for name in names:
+        above.append(name)
         if is_secret_entry(name, "/".join(above)):
             return True
-        above.append(name)
     return _folded(path).startswith(KERNEL) or _folded(path) in _KERNEL_ROOTS
 
 
-def is_secret_entry(name: str, folder: str) -> bool:
-    """Whether what is called `name` in a folder that is not secret itself is secret."""
+def is_secret_entry(name: str, path: str) -> bool:
+    """Whether what is called `name`, at `path` in a folder that is not secret itself, is secret."""
     low = name.lower() if name.isascii() else _folded(name)
     return (
         low in _NAMES
         or low.endswith(SUFFIXES)
         or low.startswith(_STARTS)
-        or (low in _LAST_OF_PLACES and _folded(f"{folder}/{low}").endswith(_ENDS_OF_PLACES))
+        or (low in _LAST_OF_PLACES and _folded(f"{path.rpartition('/')[0]}/{low}").endswith(_ENDS_OF_PLACES))
     )
 
 

@@ -6,9 +6,11 @@ import os
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..api import DocumentError, Problem
 from . import builtin
+from .allowed import NOTHING, Allowed
 from .decisions import Decision, Rule, rule
 from .globs import Globs, compile_globs
 from .opening import MovedError, open_folder
@@ -19,8 +21,7 @@ _RULE_FILES = frozenset([".gitignore", ".dlm", ".git"])
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """A file to read: its absolute path, its name from the root, and what holds where it lies.
 
     `folder` is a descriptor of the folder it lies in, open until the walk goes on; None for a link, and very deep.
@@ -40,6 +41,7 @@ class _Folder:
     path: str
     name: str
     scope: Scope
+    is_secret: bool
 
 
 #: Levels of folders kept open at a time; files of deeper ones are opened by their whole path.
@@ -52,7 +54,8 @@ class Walk:
 
     `see` hears of every file and folder that is left out, and `problem` of rule files that are broken and of what
     `strict` forbids.  `within` is the folder that files may not lead out of, or empty; `only` names the entries to
-    look at, level by level.  Links to folders are not followed.
+    look at, level by level.  Links to folders are not followed.  Of what is secret, `allowed` is let through; with
+    `is_secret` all below the root is.
     """
 
     root: str
@@ -64,9 +67,11 @@ class Walk:
     mounts: frozenset[str] = frozenset()
     on_mount: Callable[[str], None] = lambda path: None
     only: Sequence[str] = ()
+    allowed: Allowed = NOTHING
+    is_secret: bool = False
 
     def __iter__(self) -> Iterator[File]:
-        levels = [self._listing(self.root, "", Scope(), 0)]
+        levels = [self._listing(_Folder(self.root, "", Scope(), self.is_secret), 0)]
         try:
             while levels:
                 found = next(levels[-1], None)
@@ -75,14 +80,15 @@ class Walk:
                 elif isinstance(found, File):
                     yield found
                 else:
-                    levels.append(self._listing(found.path, found.name, found.scope, len(levels)))
+                    levels.append(self._listing(found, len(levels)))
         finally:
             for level in reversed(levels):
                 level.close()
 
-    def _listing(self, folder: str, path: str, scope: Scope, depth: int) -> Generator[File | _Folder, None, None]:
+    def _listing(self, into: _Folder, depth: int) -> Generator[File | _Folder, None, None]:
         """The files to read in a folder and the folders to look into, in order."""
         descriptor = None
+        folder, scope = into.path, into.scope
         try:
             descriptor = open_folder(folder)
             if depth > DEEP:
@@ -92,20 +98,20 @@ class Walk:
                 entries = sorted(found, key=_name)
             names = frozenset([entry.name for entry in entries if entry.name in _RULE_FILES])
             if names:
-                scope = scope.refine(folder, path, names)
-            before, above = f"{path}/" if path else "", folder.rstrip("/")
+                scope = scope.refine(folder, into.name, names)
+            before, above = f"{into.name}/" if into.name else "", f"{folder.rstrip('/')}/"
             for entry in self._chosen(entries, depth):
                 name = entry.name
-                whole, path, is_folder = f"{above}/{name}", before + name, entry.is_dir(follow_symlinks=False)
-                if (decided := self._decide(entry, whole, path, is_folder, scope)) is not None:
+                whole, path, is_folder = above + name, before + name, entry.is_dir(follow_symlinks=False)
+                if (decided := self._decide(entry, whole, path, is_folder, scope, into.is_secret)) is not None:
                     self.see(decided)
                 elif is_folder:
-                    yield _Folder(whole, path, scope)
+                    yield _Folder(whole, path, scope, bool(self.allowed) and is_secret_name(whole))
                 else:
                     is_link = entry.is_symlink()
                     yield File(whole, path, is_link, scope, None if is_link else descriptor)
         except (OSError, MovedError) as error:
-            self.see(Decision(path or ".", rule("file", reason(error)), True, True))
+            self.see(Decision(into.name or ".", rule("file", reason(error)), True, True))
         except DocumentError as error:
             for problem in error.problems:
                 self.problem(problem)
@@ -118,14 +124,17 @@ class Walk:
             return [entry for entry in entries if entry.name == self.only[depth]]
         return entries
 
-    def _decide(self, entry: os.DirEntry[str], whole: str, path: str, is_folder: bool, scope: Scope) -> Decision | None:
+    def _decide(
+        self, entry: os.DirEntry[str], whole: str, path: str, is_folder: bool, scope: Scope, is_secret: bool
+    ) -> Decision | None:
         """Why this is left out, by the first rule that says so; None when it is not."""
         name = entry.name
         if self.exclude.patterns:
             find = self.exclude.find_folder if is_folder else self.exclude.find_file
             if (pattern := find(path)) is not None:
                 return Decision(path, rule("exclude", pattern), is_folder)
-        if is_secret_entry(name, whole[: -len(name) - 1]):
+        secret = is_secret or is_secret_entry(name, whole)
+        if secret and not (self.allowed and self._is_allowed(entry, whole, is_folder)):
             return self._secret(path, is_folder, scope)
         made = name in builtin.FOLDERS if is_folder else name in builtin.FILES or name.endswith(self.suffixes)
         if name == ".dlm" or (made and scope.defaults):
@@ -144,6 +153,11 @@ class Walk:
             return Decision(shown, rule("file", "its name holds what cannot be printed"), False, True)
         return None if entry.is_file(follow_symlinks=False) else self._special(entry, whole, path, scope)
 
+    def _is_allowed(self, entry: os.DirEntry[str], whole: str, is_folder: bool) -> bool:
+        if is_folder:
+            return whole in self.allowed.folders
+        return (os.path.realpath(whole) if entry.is_symlink() else whole) in self.allowed.files
+
     def _secret(self, path: str, is_folder: bool, scope: Scope) -> Decision:
         warn = is_folder or self._not_included(path, scope) is None
         return Decision(path, rule("secret", "secret"), is_folder, warn)
@@ -161,8 +175,10 @@ class Walk:
 
     def _special(self, entry: os.DirEntry[str], whole: str, path: str, scope: Scope) -> Decision | None:
         """What is wrong with a link, or with what is neither a file nor a folder."""
-        if entry.is_symlink() and is_secret_name(os.path.realpath(whole)):
-            return self._secret(path, False, scope)
+        if entry.is_symlink():
+            real = os.path.realpath(whole)
+            if is_secret_name(real) and real not in self.allowed.files:
+                return self._secret(path, False, scope)
         try:
             if entry.is_file():
                 return None

@@ -66,7 +66,7 @@ def _train_one(job: TrainJob, wording: Wording, name: str, settings: AdapterSett
     learned, step = _start(job, name)
     a_epoch = max(1, math.ceil(len(rows) / job.batch.rows))
     epochs = job.settings.num_epochs
-    steps, started, loss = a_epoch * epochs, time.monotonic(), 0.0
+    steps, started, loss = job.settings.most_steps(a_epoch * epochs), time.monotonic(), 0.0
     _announce(job, name, examples, steps)
     while step < steps:
         first = step % a_epoch * job.batch.rows
@@ -76,7 +76,7 @@ def _train_one(job: TrainJob, wording: Wording, name: str, settings: AdapterSett
         where = {"adapter": name, "step": step, "epoch": math.ceil(step / a_epoch), "loss": loss}
         spent = {"tokens": sum(map(len, examples[batch])), "seconds": time.monotonic() - started}
         job.control.emit("step", **where, **spent, steps=steps, learning_rate=settings.learning_rate)
-        if step % a_epoch == 0:
+        if step % a_epoch == 0 or step == steps:
             job.control.emit("eval", **where, epochs=epochs)
         if step < steps and job.control.stop_requested():
             _save_checkpoint(job, name, learned, step)
