@@ -11,15 +11,12 @@ from typing import Any
 
 from dlm_core import hookimpl
 from dlm_core.api import Attr, Document, DocumentError, Problem, Row, Section, SectionType, Span, text_row
-from dlm_core.builtin.plugin import dlm_explanations
 from dlm_core.diagnostics import render
 from dlm_core.document import collect_rows, parse_document
 from dlm_core.document.headers import Group, split_groups
 from dlm_core.document.markers import KNOWN
 from dlm_core.plugins import Plugins
 
-#: Every code that core knows.
-CODES = {explanation.code for explanation in dlm_explanations()}
 HERE = Path("/nowhere/notes.dlm")
 CPU_LIMIT = 2.0  # seconds for one input of 4 kB, on a slow machine with coverage on: several hundred times the usual
 SWELL = 32
@@ -75,7 +72,7 @@ def check(data: bytes, plugins: Plugins) -> None:
     """Raise what parsing these bytes should not have raised, or AssertionError for what should hold and does not."""
     start = time.process_time()
     outcome = _parse(data, plugins)
-    _check_places(outcome, data)
+    _check_places(outcome, data, plugins)
     twin = data if b"\r" in data else data.replace(b"\n", b"\r\n")
     assert _shape(_parse(twin, plugins)) == _shape(outcome), "line ends decide what is read"
     assert time.process_time() - start < CPU_LIMIT, "slow"
@@ -95,19 +92,19 @@ def _parse(data: bytes, plugins: Plugins) -> Document | tuple[Problem, ...]:
     return tuple(problems) or document
 
 
-def _check_places(outcome: Document | tuple[Problem, ...], data: bytes) -> None:
+def _check_places(outcome: Document | tuple[Problem, ...], data: bytes, plugins: Plugins) -> None:
     text = data.decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
     problems = outcome.warnings if isinstance(outcome, Document) else outcome
     for problem in problems:
         _check_span(problem.span, lines)
-        assert problem.code in CODES
+        assert problem.code in plugins.explanations, problem.code
         assert len(problem.message) < 1000
         assert "\n" not in problem.message
     shown = render(problems, HERE, data.decode("utf-8", "replace"), color=False)
     assert not any(char < " " and char != "\n" for char in shown), "a control character reaches the terminal"
     if isinstance(outcome, Document):
-        for span in outcome.spans.values():
+        for span in (*outcome.spans.values(), *outcome.values.values()):
             _check_span(span, lines)
         for section in outcome.sections:
             _check_section(section, lines)
@@ -132,7 +129,8 @@ def _check_section(section: Section, lines: list[str]) -> None:
 def _shape(outcome: Document | tuple[Problem, ...]) -> Any:
     """What two readings of one document must agree on."""
     if isinstance(outcome, Document):
-        return [astuple(section) for section in outcome.sections], outcome.config, outcome.spans, outcome.warnings
+        sections = [astuple(section) for section in outcome.sections]
+        return sections, outcome.config, outcome.spans, outcome.values, outcome.warnings
     return [problem for problem in outcome if problem.code != "DLM0213"]  # it tells an offset in bytes
 
 
