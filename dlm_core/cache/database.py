@@ -56,10 +56,9 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
     path.parent.mkdir(parents=True, exist_ok=True)
     database = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
     try:
-        database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before anything is written, or it has no effect
-        database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
-        _make_tables(database)
+        if _version(database) != VERSION:
+            _make_tables(database)
         yield database
     finally:
         database.close()
@@ -79,8 +78,8 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
 
 
 def _make_tables(database: sqlite3.Connection) -> None:
-    if _version(database) == VERSION:
-        return
+    database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before anything is written, or it has no effect
+    database.execute("PRAGMA journal_mode = WAL")
     with transaction(database):
         if (found := _version(database)) > VERSION:
             raise sqlite3.OperationalError(f"it was made by a newer dlm (version {found} of its tables)")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -13,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from sqlite3 import OperationalError
 from typing import TYPE_CHECKING, Any, TypeVar
+from zlib import crc32
 
 from .database import transaction, work_on
 from .limits import remove_unused, shrink_to, size_of
@@ -104,7 +104,7 @@ class RowCache:
             asked = keys[start : start + _ASKED_AT_ONCE]
             query = f"SELECT row, value, crc, used, id FROM rows WHERE row IN ({_marks(asked)}) AND context = ?"
             for key, value, crc, used, place in database.execute(query, (*asked, number[0])):
-                if checksum(key, value) == crc:
+                if crc32(value, crc32(key)) == crc:
                     values[by_key[key]] = value
                     if used < stale_before:
                         stale.append(place)
@@ -120,7 +120,8 @@ class RowCache:
             number = _context_number(database, context)
             keyed = ((key_of(name), value) for name, value in values.items())
             rows = (
-                (number, key, len(value) + _OVERHEAD, self._began, checksum(key, value), value) for key, value in keyed
+                (number, key, len(value) + _OVERHEAD, self._began, crc32(value, crc32(key)), value)
+                for key, value in keyed
             )
             database.executemany(_KEEP, rows)
         shrink_to(database, self.settings.max_bytes)
@@ -165,11 +166,6 @@ def digest_of(context: Context) -> bytes:
 def key_of(name: str) -> bytes:
     """A row's name in the database: 16 bytes of its hash."""
     return bytes.fromhex(name[:32])
-
-
-def checksum(key: bytes, value: bytes) -> int:
-    """CRC-32 of a row's name and value, so that a value under another's name is noticed too."""
-    return zlib.crc32(value, zlib.crc32(key))
 
 
 def _context_number(database: sqlite3.Connection, context: Context) -> int:

@@ -10,10 +10,12 @@ import zlib
 from array import array
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import groupby
+from struct import Struct
 from typing import TYPE_CHECKING
 
 import tokenizers
+
+from .example import runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 #: Raised when the same row and tokenizer would be encoded otherwise than before.
 VERSION = 1
 
-_AT_ONCE = 1000  # rows read from the cache, or encoded and written to it, together
+_AT_ONCE = 4000  # rows read from the cache, or encoded and written to it, together
 _CHARACTERS_AT_ONCE = 1_000_000
 PARAGRAPH, LINE, WORD = 3, 2, 1
 
@@ -73,12 +75,14 @@ def encoded_rows(
     """Each row encoded, in order, from the cache where it is kept.  Texts of more than `fits` ids come with breaks."""
     for start in range(0, len(rows), _AT_ONCE):
         chunk = rows[start : start + _AT_ONCE]
+        sorts: dict[str, dict[str, Row]] = {}
+        names = [row.hash for row in chunk]
+        for name, row in zip(names, chunk, strict=True):
+            sorts.setdefault(row.kind if row.kind in ("text", "chat") else "other", {})[name] = row
         found: dict[str, Encoded] = {}
-        for kind in ("text", "chat", "other"):
-            if mine := {row.hash: row for row in chunk if _sort(row) == kind}:
-                found |= _some(coder, mine, kind, system_prompt, fits, encode_chat, cache)
-        for row in chunk:
-            yield found[row.hash]
+        for kind, mine in sorts.items():
+            found |= _some(coder, mine, kind, system_prompt, fits, encode_chat, cache)
+        yield from map(found.__getitem__, names)
 
 
 def context(coder: Coder, kind: str, system_prompt: str | None) -> Mapping[str, str]:
@@ -96,10 +100,6 @@ def context(coder: Coder, kind: str, system_prompt: str | None) -> Mapping[str, 
             "system prompt": _digest(system_prompt) if system_prompt else "none",
         }
     return parts
-
-
-def _sort(row: Row) -> str:
-    return row.kind if row.kind in ("text", "chat") else "other"
 
 
 def _some(
@@ -165,17 +165,8 @@ def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
 
 
 def chat_part(coder: Coder, ids: Sequence[int], learned: Sequence[bool]) -> tuple[array[int], tuple[int, ...]]:
-    """One example of a conversation, compactly; the first run is of unlearned ids."""
-    runs = [len(list(same)) for _, same in groupby(learned)]
-    return array(_code(coder), ids), tuple([0, *runs] if learned and learned[0] else runs)
-
-
-def mask(runs: Sequence[int]) -> tuple[bool, ...]:
-    """The mask of `chat_part`: unlearned, learned, unlearned …"""
-    found: tuple[bool, ...] = ()
-    for place, length in enumerate(runs):
-        found += (place % 2 == 1,) * length
-    return found
+    """One example of a conversation, compactly."""
+    return array(_code(coder), ids), runs_of(learned)
 
 
 def _count(coder: Coder, row: Row) -> EncodedCount:
@@ -210,6 +201,11 @@ def _digest(*texts: str) -> str:
 #     count  N, number of tokens
 
 
+_HEAD = Struct("<cBI")
+_CODES = {2: "H", 4: "I"}
+_UNKNOWN = "it is not what this version writes"
+
+
 def packed(encoded: Encoded) -> bytes:
     """An encoded row as bytes."""
     if isinstance(encoded, EncodedText):
@@ -227,19 +223,19 @@ def packed(encoded: Encoded) -> bytes:
 
 def unpacked(value: bytes, fits: int) -> Encoded:
     """The row of `packed`.  Raises ValueError for other bytes, and for a text without breaks that would need them."""
-    kind = value[:1]
-    if kind == b"N" and len(value) == 5:
-        return EncodedCount(int.from_bytes(value[1:5], "little"))
-    code = {2: "H", 4: "I"}.get(value[1] if len(value) > 5 else 0)
-    if code is None or kind not in (b"T", b"C"):
-        raise ValueError("it is not what this version of the program writes")
-    count = int.from_bytes(value[2:6], "little")
-    return _text(value, code, count, fits) if kind == b"T" else _chat(value, code, count)
+    if len(value) == 5 and value[:1] == b"N":
+        return EncodedCount(int.from_bytes(value[1:], "little"))
+    if len(value) < _HEAD.size:
+        raise ValueError(_UNKNOWN)
+    kind, size, count = _HEAD.unpack_from(value)
+    if size not in _CODES or kind not in (b"T", b"C"):
+        raise ValueError(_UNKNOWN)
+    return _text(value, size, count, fits) if kind == b"T" else _chat(value, size, count)
 
 
-def _text(value: bytes, code: str, count: int, fits: int) -> EncodedText:
-    end = 6 + count * value[1]
-    ids = _numbers(code, value[6:end], count)
+def _text(value: bytes, size: int, count: int, fits: int) -> EncodedText:
+    end = _HEAD.size + count * size
+    ids = _numbers(_CODES[size], value[_HEAD.size : end], count)
     if count <= fits:
         return EncodedText(ids)
     if len(value) == end:
@@ -253,16 +249,16 @@ def _text(value: bytes, code: str, count: int, fits: int) -> EncodedText:
     return EncodedText(ids, breaks)
 
 
-def _chat(value: bytes, code: str, count: int) -> EncodedChat:
-    place, parts = 6, []
+def _chat(value: bytes, size: int, count: int) -> EncodedChat:
+    place, parts = _HEAD.size, []
     for _ in range(count):
-        size, runs = (int.from_bytes(value[place + at : place + at + 4], "little") for at in (0, 4))
+        ids, runs = (int.from_bytes(value[place + at : place + at + 4], "little") for at in (0, 4))
         start = place + 8 + 4 * runs
-        place = start + size * value[1]
+        place = start + ids * size
         lengths = tuple(_numbers("I", value[start - 4 * runs : start], runs))
-        if sum(lengths) != size:
-            raise ValueError(f"a mask of {sum(lengths)} for {size} ids")
-        parts.append((_numbers(code, value[start:place], size), lengths))
+        if sum(lengths) != ids:
+            raise ValueError(f"a mask of {sum(lengths)} for {ids} ids")
+        parts.append((_numbers(_CODES[size], value[start:place], ids), lengths))
     if not parts or place != len(value):
         raise ValueError("its length is wrong")
     return EncodedChat(tuple(parts))

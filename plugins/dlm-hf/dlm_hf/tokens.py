@@ -6,6 +6,7 @@ asked, and the answer has exactly the ids it is to write, its stop token include
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from dlm_core.api import Message, Row, RowSize, RunFailedError
 from . import encoded
 from .coder import Coder, load_coder
 from .encoded import Encoded, EncodedChat, EncodedText
+from .example import Example
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,36 +43,6 @@ __all__ = [
     "text_examples",
     "turns",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """Token ids and, for each, whether it is learned; `row` indexes the rows it was made from, `line` their document.
-
-    An id is predicted from the ids before it, so the first one is never learned.
-    """
-
-    ids: tuple[int, ...]
-    learned: tuple[bool, ...]
-    line: int = 0
-    key: str = ""
-    row: int = 0
-
-    @property
-    def length(self) -> int:
-        return len(self.ids)
-
-    @property
-    def tokens(self) -> int:
-        return len(self.ids)
-
-    @property
-    def labelled(self) -> int:
-        return sum(self.learned)
-
-    @property
-    def units(self) -> int:
-        return sum(self.learned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,12 +192,15 @@ def text_examples(coder: Coder, row: Row, sequence_len: int, index: int = 0) -> 
 
 
 def _text_pieces(coder: Coder, row: Row, text: EncodedText, sequence_len: int, index: int) -> list[Example]:
-    opening, ids = _opening(coder), (*text.ids, coder.eos_id)
+    line, key, code = row.span.line, row.key, text.ids.typecode
+    opening, ids = array(code, _opening(coder)), text.ids + array(code, (coder.eos_id,))
+    if len(opening) + len(ids) <= sequence_len:
+        whole = opening + ids
+        return [Example.of_runs(whole, (1, len(whole) - 1), line, key, index)]
     found = []
     for start, end in _ranges(coder, text, sequence_len):
-        piece = (*(opening or ids[max(0, start - 1) : start]), *ids[start:end])
-        learned = (False, *(True,) * (len(piece) - 1))
-        found.append(Example(piece, learned, row.span.line, row.key, index))
+        piece = (opening or ids[max(0, start - 1) : start]) + ids[start:end]
+        found.append(Example.of_runs(piece, (1, len(piece) - 1), line, key, index))
     return found
 
 
@@ -259,7 +234,7 @@ def _opening(coder: Coder) -> tuple[int, ...]:
 
 def _chat_parts(row: Row, chat: EncodedChat, index: int) -> list[Example]:
     line, key = row.span.line, row.key
-    return [Example(tuple(ids), encoded.mask(runs), line, key, index) for ids, runs in chat.parts]
+    return [Example.of_runs(ids, runs, line, key, index) for ids, runs in chat.parts]
 
 
 def _shortened(made: Sequence[Example], sequence_len: int, long_rows: LongRows) -> list[Example]:
