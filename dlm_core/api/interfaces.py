@@ -92,7 +92,7 @@ class SourceReader(ABC):
         """Yield (section type, content, attributes), and the line of the file where the content begins if it is known.
 
         Yield a Problem, with its line in the file, for a part that is left out: it becomes a warning.  Raise ValueError
-        to have the whole file skipped, with the reason.
+        to have the whole file skipped, with the reason; anything else is the reader's own fault and ends the command.
         """
 
 

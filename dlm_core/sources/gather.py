@@ -29,6 +29,9 @@ from .trust import is_trusted
 from .walk import File, Walk, reason
 from .weights import Weights
 
+#: What a reader gives: (section type, content, attributes), perhaps with a line; or what it left out.
+Found = tuple[str, str, Mapping[str, str]] | tuple[str, str, Mapping[str, str], int] | Problem
+
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
@@ -98,6 +101,7 @@ class Gathering:
         self.readers = list(self.plugins.source_readers.values())
         self.by_suffix = {suffix: one for one in reversed(self.readers) for suffix in one.suffixes}
         self._trusted: bool | None = None
+        self._failed: set[tuple[str, Span]] = set()
         self.watched = Watched(self.allowed)
 
     def __iter__(self) -> Iterator[Section]:
@@ -146,7 +150,7 @@ class Gathering:
     def read_source(self, source: Source) -> Iterator[Section]:
         """The sections of one source; what it was decided is told on the way."""
         count = 0
-        for file in [_named(source)] if source.is_file else self._walk(source):
+        for file in [_named(source)] if source.is_file else self.walk(source):
             if source.is_file and (pattern := source.exclude.find_file(file.name)) is not None:
                 self._decide(source, Decision(file.name, rule("exclude", pattern)))
             elif file.scope.configs and (weight := file.scope.weight)[0] == 0:
@@ -163,7 +167,9 @@ class Gathering:
                 count += sections is not None
                 yield from sections or ()
 
-    def _walk(self, source: Source) -> Walk:
+    def walk(self, source: Source, on_folder: Callable[[str], None] = lambda path: None) -> Walk:
+        """The files of a source that is a folder, none of them read yet."""
+
         def on_mount(path: str) -> None:
             message = f"something is mounted at {path}, which `sources_policy: strict` does not reach into"
             self.errors.append(Problem(source.where, message, "exclude it", code="DLM0502"))
@@ -185,6 +191,7 @@ class Gathering:
             self.only,
             self.allowed,
             source.is_secret,
+            on_folder,
         )
 
     def _decide(self, source: Source, decision: Decision) -> None:
@@ -210,6 +217,9 @@ class Gathering:
                 self._decide(source, Decision(file.name, data, warn=data.kind != "document" or source.is_file))
                 return None
             sections = self._sections(source, file, data)
+        except _ReaderFailedError as error:
+            self._decide(source, Decision(file.name, rule("file", f"its reader failed: {error}")))
+            return None
         except OSError as error:
             if source.is_file:
                 self.errors.append(_unusable(source.where, source.text, reason(error)))
@@ -284,11 +294,11 @@ class Gathering:
             if source.is_file:
                 self.errors.append(_secret(source.where, name))
             raise ValueError("secret, a private key")
-        reader = self._reader_for(name, head)
+        reader = self._reader_for(source, name, head)
         if reader is None:
             raise ValueError("no reader claims it")
         where, made = source.where, []
-        for found in reader.read(data, name):
+        for found in self._read_with(reader, source, name, data):
             if isinstance(found, Problem):
                 self.warnings.append(replace(found, severity="warning", file=found.file or Path(name)))
                 continue
@@ -297,15 +307,56 @@ class Gathering:
             made.append(Section(kind, content, where, section_id(kind, content), None, attrs, line, (), name))
         return made
 
-    def _reader_for(self, name: str, head: bytes) -> SourceReader | None:
+    def _reader_for(self, source: Source, name: str, head: bytes) -> SourceReader | None:
         dot = name.rfind(".")
         if dot > name.rfind("/") + 1 and (reader := self.by_suffix.get(name[dot:].lower())) is not None:
             return reader
-        return next((reader for reader in self.readers if reader.sniff(head)), None)
+        for reader in self.readers:
+            try:
+                if reader.sniff(head):
+                    return reader
+            except (Exception, SystemExit) as error:
+                raise self._fault(reader, source, name, error) from error
+        return None
+
+    def _read_with(self, reader: SourceReader, source: Source, name: str, data: bytes) -> list[Found]:
+        """What the reader makes of a file.  Raises OSError and ValueError as it does, else _ReaderFailedError."""
+        try:
+            found = list(reader.read(data, name))
+            for one in found:
+                if not isinstance(one, Problem):
+                    _refuse_shape(one)
+        except (OSError, ValueError):
+            raise
+        except (Exception, SystemExit) as error:
+            raise self._fault(reader, source, name, error) from error
+        return found
+
+    def _fault(self, reader: SourceReader, source: Source, name: str, error: BaseException) -> _ReaderFailedError:
+        """A reader's own fault, told once at the source: it may fail on every file for the same reason."""
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        if (reader.name, source.where) not in self._failed:
+            self._failed.add((reader.name, source.where))
+            owner = self.plugins.source_readers.owner(reader.name)
+            message = f"the reader `{reader.name}` of plugin {owner.label} failed on {name}: {what}"
+            hint = "report this to the plugin's author; until then `exclude` under the source leaves such files out"
+            self.errors.append(Problem(source.where, message, hint, code="DLM0306"))
+        return _ReaderFailedError(what)
 
 
 #: Its settings are no text to learn, and its `!exam` answers must not be.
 _THE_DOCUMENT = Rule("document", "the document itself")
+
+
+class _ReaderFailedError(Exception):
+    """A reader failed by a fault of its own; that was told already."""
+
+
+def _refuse_shape(found: Any) -> None:
+    """Raise TypeError unless it is a section as a reader gives them."""
+    kinds = (str, str, Mapping, int)
+    if not isinstance(found, tuple) or len(found) not in (3, 4) or not all(map(isinstance, found, kinds)):
+        raise TypeError(f"it gave {found!r:.60}, not (section type, content, attributes)")
 
 
 def home_of(document: Path) -> str:

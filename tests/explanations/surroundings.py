@@ -18,7 +18,7 @@ from typing import Any
 from unittest import mock
 
 from dlm_core import hookimpl
-from dlm_core.api import BaseModel, ConfigBlock, Document, Problem, Row, Section, SectionType
+from dlm_core.api import BaseModel, ConfigBlock, Document, Problem, Row, Section, SectionType, SourceReader
 from dlm_core.cli import invoke
 from dlm_core.plugins import Plugins
 
@@ -88,6 +88,16 @@ class Poem(SectionType):
         if ":" not in section.content:
             raise ValueError("a poem starts with its title and a colon")
         yield Row("verse", {"text": section.content}, section.span)
+
+
+class TideTables(SourceReader):
+    name = "tide-tables"
+    suffixes = frozenset({".tide"})
+
+    def read(self, data: bytes, name: str) -> Iterator[Any]:
+        heights = {"low": "1 m"}
+        when, height = data.decode().split()
+        yield "prose", f"The tide is {heights[height]} at {when}.", {}
 
 
 class Picture(SectionType):
@@ -194,6 +204,9 @@ AROUND: Mapping[str, Around] = {
     "DLM0303": with_plugins(tides=failing),
     "DLM0304": with_plugins(poems=lambda: POEMS, verses=lambda: plugin(dlm_section_types=[Poem()])),
     "DLM0305": Around(without="bitsandbytes"),
+    "DLM0306": replace(
+        with_plugins(tides=lambda: plugin(dlm_source_readers=[TideTables()])), prepare=files({"june.tide": "noon high"})
+    ),
     "DLM0401": with_plugins(poems=lambda: POEMS),
     "DLM0405": Around(memory=535_000_000),
     "DLM0406": Around(memory=300_000_000),
