@@ -15,6 +15,9 @@ import torch
 # Steps between two projections.  The paper takes 200 for pretraining; a document often has fewer in all.
 REFRESH = 50
 
+# Directions with less than this share of the strongest gradient are left out: Adam would make whole steps of rounding.
+NEGLIGIBLE = 1e-3
+
 # Of larger matrices no more is kept, as in the paper's runs.
 MOST_RANK = 128
 
@@ -67,7 +70,10 @@ class GaLore(torch.optim.Optimizer):
         if one.grad is None or (projector.ortho_matrix is None and not one.grad.any()):
             return False
         small.zero_()
-        small.grad = projector.project(one.grad, state["steps"]).contiguous()
+        projected = projector.project(one.grad, state["steps"])
+        if state["steps"] % REFRESH == 0:
+            projected = _without_rounding(projector, projected)
+        small.grad = projected.contiguous()
         state["steps"] += 1
         return True
 
@@ -85,3 +91,16 @@ class GaLore(torch.optim.Optimizer):
         self.state[one]["steps"] = int(tensors["galore_steps"])
         matrix = tensors.get("galore_projection")
         self.projectors[one].ortho_matrix = None if matrix is None else matrix.to(one.device)
+
+
+def _without_rounding(projector: Any, projected: torch.Tensor) -> torch.Tensor:
+    """Drop the directions of a new projection in which there is no gradient to speak of; returns what is left of it.
+
+    A gradient of few tokens has a lower rank than is kept, and its remaining singular vectors are arbitrary.
+    """
+    along = 0 if projected.shape[0] < projected.shape[1] else 1
+    strength = projected.norm(dim=1 - along)
+    kept = (strength > NEGLIGIBLE * strength.max()).to(projected.dtype)
+    # The projection is (rows, rank) from the left and (rank, columns) from the right.
+    projector.ortho_matrix = projector.ortho_matrix * (kept if along == 0 else kept.unsqueeze(1))
+    return projected * (kept.unsqueeze(1) if along == 0 else kept)
