@@ -61,7 +61,7 @@ def apply_run(data: bytes, run: MinedRun, adapters: Sequence[str]) -> Applied:
         adapter = pair.adapter if pair.adapter in adapters[1:] else None
         section = NewSection("preference", content, adapter, markers={MARKER: marker_values(run, pair)})
         try:
-            data = append_section(data, section)
+            data = append_section(_with_gap(data), section)
         except EditError as error:
             left_out.append((pair, error.message))
             continue
@@ -112,10 +112,20 @@ def marker_values(run: MinedRun, pair: MinedPair) -> dict[str, str]:
     }
 
 
+def _with_gap(data: bytes) -> bytes:
+    """The document with one more line end where it ends in a blank line, so that `_without` always has one to take."""
+    end = _line_end(data)
+    return data + end if data.endswith(end + end) else data
+
+
+def _line_end(data: bytes) -> bytes:
+    return b"\r\n" if b"\r\n" in data else b"\n"
+
+
 def _without(data: bytes, line: int) -> bytes:
     """The document without a section; with the last one goes the blank line that set it apart."""
     is_last = parts_of(data)[-1].line == line
-    end = b"\r\n" if data.endswith(b"\r\n") else b"\n"
+    end = _line_end(data)
     had_end = data.endswith(end)
     data = remove_section(data, line)
     if is_last and data.endswith(end + end):

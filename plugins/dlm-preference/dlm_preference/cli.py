@@ -46,10 +46,22 @@ def preference() -> None:
 )
 @click.option("--threshold", type=click.FloatRange(0), help="Least difference of two scores (default: the judge's).")
 @click.option("--max-pairs", type=click.IntRange(1), metavar="N", help="Keep the N clearest pairs.")
-@click.option("--temperature", type=click.FloatRange(0, 2, min_open=True), default=0.7, show_default=True)
-@click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--max-tokens", type=click.IntRange(1), default=256, show_default=True)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0, 2, min_open=True),
+    default=0.7,
+    show_default=True,
+    help="How freely words are drawn.",
+)
+@click.option(
+    "--top-p",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Share of the likeliest words that are drawn from.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The first answers' seed; the next have the next.")
+@click.option("--max-tokens", type=click.IntRange(1), default=256, show_default=True, help="Longest answer.")
 @version_option
 @adapter_option
 @click.option("--apply", "apply_now", is_flag=True, help="Put the pairs into the document at once.")
@@ -128,7 +140,8 @@ def revert(plugins: Plugins, document: Path, number: int | None, every: bool, ed
     with about(document):
         present = sorted({one.run for one in standing(before)})
         numbers = present if every else [number if number is not None else max(present, default=0)]
-        gone, kept = 0, []
+        gone = 0
+        kept: list[int] = []
         for one in numbers:
             after, count, left = revert_run(after, one, known.get(one), edited_too=edited)
             gone, kept = gone + count, kept + left
