@@ -101,7 +101,7 @@ def test_a_reward_model(tmp_path: Path) -> None:
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
     text = "<|im_start|>user\nWho?<|im_end|>\n<|im_start|>assistant\nOda.<|im_end|>\n"
     ids = torch.tensor([tokenizer(text, add_special_tokens=False)["input_ids"]])
-    assert first == pytest.approx(float(model(ids).logits[0, 0]), rel=1e-5)
+    assert first == pytest.approx(model(ids).logits[0, 0].item(), rel=1e-5)
     assert first != second
     with pytest.raises(UsageError, match="no reward model"):
         list(RewardModel().scores(str(tmp_path / "other"), []))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from dlm_core.store import Version, open_store
 from dlm_core.testing import Desk
+from dlm_core.testing.desk import document_id
 from dlm_preference import plugin
 
 PAIRS = """
@@ -55,12 +55,18 @@ FRONT = """
 
 
 @pytest.fixture
-def desk(dlm_desk: Desk, base: Path) -> Desk:
+def desk(dlm_desk: Desk) -> Desk:
     from dlm_gguf import plugin as gguf
     from dlm_hf import plugin as hf
 
     dlm_desk.null = False
     return dlm_desk.use(hf, plugin, gguf)
+
+
+def current() -> Version:
+    version = open_store(document_id("notes.dlm")).current()
+    assert version is not None
+    return version
 
 
 def front(base: Path, text: str = FRONT) -> str:
@@ -90,15 +96,13 @@ def test_prose_questions_and_preferences_in_one_run(desk: Desk, base: Path) -> N
     assert plan["rows"]["planned"] == plan["rows"]["real"] == 4
     assert {event["exporter"] for event in result.events if event["event"] == "export"} == {"gguf"}
 
-    manifest = desk.dlm("show", path, "--json").json["versions"][-1]
-    assert manifest["metrics"]["preference.accuracy_before"] == 0.5
-    assert manifest["metrics"]["preference.margin"] == after["values"]["margin"]
+    version = current()
+    assert version.manifest["metrics"]["preference.accuracy_before"] == 0.5
+    assert version.manifest["metrics"]["preference.margin"] == after["values"]["margin"]
     learned = desk.dlm("show", path, "--learned")
     assert "100%" in learned.out
     assert "100%" in Path(result.event("report")["path"]).read_text(encoding="utf-8")
     assert "nothing changed" in desk.dlm("run", path).err
-    tokens = desk.dlm("tokens", path, "--json")
-    assert tokens.code == 0, tokens.err
 
 
 def test_preferences_alone_train_from_the_base(desk: Desk, base: Path) -> None:
@@ -165,14 +169,13 @@ def test_a_pair_that_is_too_long_is_told_before_training(desk: Desk, base: Path,
         assert result.code == 3
         assert f"notes.dlm:{line}:" in result.err or str(line) in result.out
         return
-    (problem,) = result.json["plan"]["problems"] if "plan" in result.json else result.json["problems"]
-    assert problem["line"] == line
+    (problem,) = result.json["problems"]
+    assert problem["span"]["line"] == line
     assert ("cut" if long_rows == "cut" else "skipped") in problem["message"]
 
 
 def test_both_answers_show_in_tokens(desk: Desk, base: Path) -> None:
-    found: Any = json.loads(desk.dlm("tokens", desk.write(PAIRS, front(base)), "--json").out)
-    (section,) = found["sections"]
-    assert section["labelled"] > 0
-    shown = desk.dlm("tokens", f"{desk.folder / 'notes.dlm'}:7")
-    assert "gold and amber" in shown.out or "sunny" in shown.out
+    first, second = desk.dlm("tokens", desk.write(PAIRS, front(base)), "--json").json["rows"]
+    assert [sum(token["labelled"] for token in piece["tokens"]) > 5 for piece in first["pieces"]] == [True, True]
+    texts = ["".join(token["text"] for token in piece["tokens"] if token["labelled"]) for piece in second["pieces"]]
+    assert texts == ["I do not know that.<|im_end|>", "They bring gold and amber.<|im_end|>"]
