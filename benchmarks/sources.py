@@ -80,7 +80,7 @@ doc = read_document(Path(root) / ".dlm" / "bench.dlm", plugins)
 begun = time.process_time()
 gathering = Gathering(doc, plugins)
 if mode == "walk":
-    done(sum(1 for source in gathering.find_sources() for _ in gathering._walk(source)))
+    done(sum(1 for source in gathering.find_sources() for _ in gathering.walk(source)))
 elif mode == "stream":
     done(sum(bool(section.source) for section in gathering), gathering.tally.bytes)
 else:

@@ -92,9 +92,7 @@ def check_bytes(
     return Checked(doc, base, train, validation, exam_only, tuple(assigned), gathering.tally)
 
 
-def _further_problems(
-    doc: Document, found: list[Problem], plugins: Plugins, allowed: Allowed
-) -> Iterator[Problem]:
+def _further_problems(doc: Document, found: list[Problem], plugins: Plugins, allowed: Allowed) -> Iterator[Problem]:
     """What is wrong besides, as far as it can be told of a document with errors: in rows, sources, base and settings.
 
     What would only follow from an error already found is left out.

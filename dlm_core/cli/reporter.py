@@ -28,6 +28,10 @@ class Reporter:
         self.started = time.monotonic()
         self.from_cache = self.tokenized = 0
 
+    def on_cycle(self, data: Any) -> None:
+        self.started = time.monotonic()
+        self.from_cache = self.tokenized = 0
+
     def on_cache(self, data: Any) -> None:
         self.from_cache += data["hits"]
         self.tokenized += data["misses"]
@@ -66,6 +70,17 @@ class PlainReporter(Reporter):
         for warning in data["warnings"]:
             self.say(one_line(warning, Path(data["path"]), color=wants_color(sys.stderr)))
         self.say(f"document   {data['sections']} sections, {data['rows']} rows")
+
+    def on_cycle(self, data: Any) -> None:
+        super().on_cycle(data)
+        if data["changed"]:
+            more = f" and {len(data['changed']) - 1:,} more" if len(data["changed"]) > 1 else ""
+            self.say(f"\nsaved      {data['changed'][0]}{more}")
+
+    def on_waiting(self, data: Any) -> None:
+        count = data["files"]
+        files = f" and {count:,} file{'' if count == 1 else 's'} of its sources" if count else ""
+        self.say(f"watching   {data['document']}{files}; Ctrl-C ends it")
 
     def on_secrets(self, data: Any) -> None:
         for name in data["files"]:

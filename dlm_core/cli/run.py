@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,12 @@ from ..api import NotLearnedError, UsageError
 from ..plugins import Plugins
 from . import values
 from .common import json_option, licence_question, say_waiting, training_options, watching
+
+if TYPE_CHECKING:
+    from .reporter import Reporter
+
+#: Options of the first run under --watch that the later ones do without.
+FIRST_RUN_ONLY = frozenset({"resume", "force", "fresh"})
 
 
 @click.command()
@@ -39,6 +45,13 @@ from .common import json_option, licence_question, say_waiting, training_options
     shell_complete=values.exporter_options,
 )
 @click.option("--no-export", is_flag=True, help="Do not export.")
+@click.option(
+    "--watch",
+    "on_save",
+    is_flag=True,
+    help="Run again at every save of DOCUMENT or of a file of its sources, at most 200 steps each unless --max-steps "
+    "says otherwise.",
+)
 @click.option("--dry-run", is_flag=True, help="Stop after the plan, like `dlm plan`.")
 @json_option
 @click.pass_obj
@@ -52,6 +65,7 @@ def run(
     exports: tuple[str, ...],
     export_options: tuple[str, ...],
     no_export: bool,
+    on_save: bool,
     dry_run: bool,
     as_json: bool,
     **options: Any,
@@ -68,7 +82,32 @@ def run(
         asked = {name: options[name] for name in ("long_rows", "allow_secret", "max_steps")}
         return show_plan(plugins, document, as_json, **asked)
     names = None if no_export else exports
+    if on_save:
+        return watch_and_train(plugins, document, names, export_options, as_json, **options)
     return train_and_report(plugins, document, names, export_options, as_json, **options)
+
+
+def watch_and_train(
+    plugins: Plugins,
+    document: Path,
+    exports: tuple[str, ...] | None,
+    export_options: tuple[str, ...],
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train now and at every save; what was asked of one run (`--resume` and the like) is asked of the first."""
+    from .reporter import attach_reporter
+    from .watch import MOST_STEPS, run_on_save
+
+    reporter = attach_reporter(plugins, as_json, not options["no_plot"])
+    options["max_steps"] = options["max_steps"] or MOST_STEPS
+
+    def once(is_first: bool) -> None:
+        if not is_first:
+            options.update(dict.fromkeys(FIRST_RUN_ONLY & options.keys(), False))
+        train_and_report(plugins, document, exports, export_options, as_json, reporter=reporter, **options)
+
+    run_on_save(plugins, document, options["allow_secret"], as_json, once)
 
 
 def folder_document(
@@ -102,13 +141,14 @@ def train_and_report(
     runner: str,
     allow_secret: tuple[Path, ...],
     max_steps: int | None,
+    reporter: Reporter | None = None,
 ) -> None:
     """Run the pipeline, then the exporters, and print the summary; `exports=None` exports nothing."""
     from .. import exporting, pipeline
     from .reporter import attach_reporter
     from .summary import cache_line, print_exam, print_summary
 
-    reporter = attach_reporter(plugins, as_json, not no_plot)
+    reporter = reporter or attach_reporter(plugins, as_json, not no_plot)
     options = pipeline.Options(
         resume=resume,
         force=force,

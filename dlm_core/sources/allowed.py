@@ -1,7 +1,7 @@
 """The secret files that the command line lets through, one by one: `--allow-secret PATH` (FORMAT §6)."""
 
 # Strings, not Path objects: what is listed is compared with them.
-# ruff: noqa: PTH118, PTH120
+# ruff: noqa: PTH118
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Walk:
     `see` hears of every file and folder that is left out, and `problem` of rule files that are broken and of what
     `strict` forbids.  `within` is the folder that files may not lead out of, or empty; `only` names the entries to
     look at, level by level.  Links to folders are not followed.  Of what is secret, `allowed` is let through; with
-    `is_secret` all below the root is.
+    `is_secret` all below the root is.  `on_folder` hears of every folder that is looked into.
     """
 
     root: str
@@ -69,6 +69,7 @@ class Walk:
     only: Sequence[str] = ()
     allowed: Allowed = NOTHING
     is_secret: bool = False
+    on_folder: Callable[[str], None] = lambda path: None
 
     def __iter__(self) -> Iterator[File]:
         levels = [self._listing(_Folder(self.root, "", Scope(), self.is_secret), 0)]
@@ -91,6 +92,7 @@ class Walk:
         folder, scope = into.path, into.scope
         try:
             descriptor = open_folder(folder)
+            self.on_folder(folder)
             if depth > DEEP:
                 os.close(descriptor)
                 descriptor = None
