@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ..api import DlmError
 from . import atomic, objects
+
+#: As many of the newest pages stay; of older ones, those of versions.
+MOST_REPORTS = 50
 
 _NAME = re.compile(r"run-(\d{4,9})\.html")
 _SEAL = re.compile(rb"<!-- sha256 ([0-9a-f]{64}) -->\n")
@@ -25,6 +28,13 @@ def write_report(root: Path, run: int, page: str) -> Path:
     atomic.make_folder(path.parent)
     atomic.write_file(path, data + f"<!-- sha256 {objects.sha256(data)} -->\n".encode())
     return path
+
+
+def prune_reports(root: Path, keep: Collection[int]) -> None:
+    """Remove the pages of runs but the newest `MOST_REPORTS` and those of the runs in `keep`.  Needs the lock."""
+    for run, path in list(list_reports(root).items())[:-MOST_REPORTS]:
+        if run not in keep:
+            atomic.remove(path)
 
 
 def list_reports(root: Path) -> dict[int, Path]:

@@ -177,8 +177,10 @@ class Run:
         self._store.runs.describe(self.id, **values)
 
     def write_report(self, page: str) -> Path:
-        """Keep the page about this run.  Raises StoreError; nothing depends on the page."""
-        return reports.write_report(self._root, self.id, page)
+        """Keep the page about this run and clear old ones away.  Raises StoreError; nothing depends on the page."""
+        path = reports.write_report(self._root, self.id, page)
+        reports.prune_reports(self._root, {version.run for version in self._store.generation().versions})
+        return path
 
     def _clear(self, *folders: Path) -> None:
         # Nothing needs these files any more; what cannot be removed now is swept by the next writer.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dlm_core.api import RunFailedError, UsageError
-from dlm_core.store import DamagedStoreError, Store, StoreError, accept, is_accepted, open_store
+from dlm_core.store import DamagedStoreError, Store, StoreError, accept, is_accepted, open_store, reports
 
 from .samples import ID, export, files, floats, named, safetensors, train, write_adapter
 
@@ -423,3 +423,21 @@ def test_a_malformed_tensor_file_is_a_value_error(tmp_path: Path, data: bytes) -
     (tmp_path / "x").write_bytes(data)
     with pytest.raises(ValueError):
         first_nonfinite(tmp_path / "x")
+
+
+def test_pages_of_old_runs_go_but_for_those_of_versions(store: Store) -> None:
+    page = "<p>what a run came to</p>"
+    with store.writing() as writer:
+        version = train(writer, 1.0)
+        for number in range(1, 60):
+            reports.write_report(store.root, number, page)
+        (store.root / "reports" / "mine.html").write_text(page)
+    with store.writing() as writer:
+        run = writer.begin({"document": {"sha256": "d" * 64}, "base": {"key": "tiny"}, "seed": 42})
+        run.write_report(page)
+        assert run.id == 2
+        run.fail("no")
+    assert version.run == 1
+    assert list(store.reports()) == [1, *range(10, 60)]
+    assert (store.root / "reports" / "mine.html").exists()
+    assert list(reports.problems(store.root)) == []
