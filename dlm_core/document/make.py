@@ -5,6 +5,7 @@ A large document has tens of thousands of each, and making them was a third of t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from hashlib import sha256
 from typing import Any
@@ -46,5 +47,23 @@ def make_section(kind: str, content: str, span: Span, adapter: str | None, line:
     made.content_line = line
     made.markers = ()
     made.source = ""
+    made.__class__ = Section
+    return made  # type: ignore[no-any-return]
+
+
+def make_source_section(
+    kind: str, content: str, span: Span, attrs: Mapping[str, str], line: int, source: str
+) -> Section:
+    """A section of a file: `span` is the source's place in the document, `line` that of the text in the file."""
+    made = _SectionDraft()
+    made.type = kind
+    made.content = content
+    made.span = span
+    made.id = section_id(kind, content)
+    made.adapter = None
+    made.attrs = attrs
+    made.content_line = line
+    made.markers = ()
+    made.source = source
     made.__class__ = Section
     return made  # type: ignore[no-any-return]

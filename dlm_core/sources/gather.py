@@ -14,7 +14,7 @@ from typing import Any
 
 from ..api import Document, DocumentError, Problem, Section, SourceReader, Span
 from ..api.errors import UntrustedError
-from ..document.make import section_id
+from ..document.make import make_source_section
 from ..files import default_home
 from ..plugins import Plugins
 from . import builtin
@@ -304,7 +304,7 @@ class Gathering:
                 continue
             kind, content, attrs = found[:3]
             line = found[3] if len(found) > 3 else where.line
-            made.append(Section(kind, content, where, section_id(kind, content), None, attrs, line, (), name))
+            made.append(make_source_section(kind, content, where, attrs, line, name))
         return made
 
     def _reader_for(self, source: Source, name: str, head: bytes) -> SourceReader | None:
@@ -354,9 +354,13 @@ class _ReaderFailedError(Exception):
 
 def _refuse_shape(found: Any) -> None:
     """Raise TypeError unless it is a section as a reader gives them."""
-    kinds = (str, str, Mapping, int)
-    if not isinstance(found, tuple) or len(found) not in (3, 4) or not all(map(isinstance, found, kinds)):
+    is_one = isinstance(found, tuple) and len(found) in (3, 4) and isinstance(found[0], str)
+    if not is_one or not (isinstance(found[1], str) and isinstance(found[2], Mapping) and _has_line(found)):
         raise TypeError(f"it gave {found!r:.60}, not (section type, content, attributes)")
+
+
+def _has_line(found: tuple[Any, ...]) -> bool:
+    return len(found) == 3 or isinstance(found[3], int)
 
 
 def home_of(document: Path) -> str:
