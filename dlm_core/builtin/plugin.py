@@ -74,6 +74,7 @@ def dlm_commands() -> Iterable[Command]:
         "show": "sections, versions and runs of a document",
         "trust": "let a document read outside its own folder",
         "rollback": "make an earlier version the current one",
+        "cache": "look at the tokenized rows that are kept, and make room",
         "bases": "list the base models a document can name",
         "plugins": "list plugins and what they provide",
         "plugin": "start a plugin of your own",

@@ -78,15 +78,20 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
 
 
 def _make_tables(database: sqlite3.Connection) -> None:
+    _refuse_newer(database)
     database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before anything is written, or it has no effect
     database.execute("PRAGMA journal_mode = WAL")
     with transaction(database):
-        if (found := _version(database)) > VERSION:
-            raise sqlite3.OperationalError(f"it was made by a newer dlm (version {found} of its tables)")
-        if found == 0:
+        _refuse_newer(database)
+        if _version(database) == 0:  # another process may have been faster
             for statement in _TABLES.split(";"):
                 database.execute(statement)
             database.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _refuse_newer(database: sqlite3.Connection) -> None:
+    if (found := _version(database)) > VERSION:
+        raise sqlite3.OperationalError(f"it was made by a newer dlm (version {found} of its tables)")
 
 
 def _version(database: sqlite3.Connection) -> int:

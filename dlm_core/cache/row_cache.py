@@ -104,7 +104,7 @@ class RowCache:
             asked = keys[start : start + _ASKED_AT_ONCE]
             query = f"SELECT row, value, crc, used, id FROM rows WHERE row IN ({_marks(asked)}) AND context = ?"
             for key, value, crc, used, place in database.execute(query, (*asked, number[0])):
-                if crc32(value, crc32(key)) == crc:
+                if isinstance(value, bytes) and crc32(value, crc32(key)) == crc:
                     values[by_key[key]] = value
                     if used < stale_before:
                         stale.append(place)

@@ -20,7 +20,7 @@ SECTIONS = {
     "Everyday": ("run", "init", "check", "explain", "prompt", "chat"),
     "Parts of a run": ("plan", "tokens", "train", "exam", "export"),
     "Changing a document": ("set", "fmt", "migrate"),
-    "Looking and going back": ("show", "rollback", "trust", "bases", "plugins", "plugin", "schema", "doctor"),
+    "Looking and going back": ("show", "rollback", "trust", "cache", "bases", "plugins", "plugin", "schema", "doctor"),
 }
 
 

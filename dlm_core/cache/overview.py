@@ -1,0 +1,86 @@
+"""What is in the cache: how many rows, how large, how often read, by tokenizer; for `dlm cache show`."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .database import work_on
+from .limits import size_of
+
+#: The part of a context that entries are counted by.
+TOKENIZER = "tokenizer"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The entries of one context: `size` is in bytes, times are in seconds since 1970."""
+
+    context: Mapping[str, str]
+    rows: int
+    size: int
+    hits: int
+    oldest: float
+    newest: float
+
+    @property
+    def tokenizer(self) -> str:
+        return self.context.get(TOKENIZER, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """`size` is what the file takes, in bytes, its pages and indexes included."""
+
+    size: int
+    shares: tuple[Share, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(share.rows for share in self.shares)
+
+    @property
+    def hits(self) -> int:
+        return sum(share.hits for share in self.shares)
+
+    @property
+    def oldest(self) -> float | None:
+        return min((share.oldest for share in self.shares), default=None)
+
+    def by_tokenizer(self) -> list[Share]:
+        """The shares of each tokenizer together, the largest first; all that they have in common is the tokenizer."""
+        names = dict.fromkeys(share.tokenizer for share in self.shares)
+        together = [_together(name, [share for share in self.shares if share.tokenizer == name]) for name in names]
+        return sorted(together, key=lambda share: -share.size)
+
+
+def overview(path: Path, warn: Callable[[str], None]) -> Overview:
+    """What the cache at `path` holds; nothing where there is none."""
+    if not path.exists():
+        return Overview(0, ())
+    return work_on(path, _look, warn) or Overview(0, ())
+
+
+def _look(database: sqlite3.Connection) -> Overview:
+    query = """
+        SELECT parts, count(rows.id), coalesce(sum(size), 0), hits, min(used), max(used)
+        FROM contexts JOIN rows INDEXED BY by_use ON rows.context = contexts.id GROUP BY contexts.id"""
+    shares = [
+        Share(json.loads(parts), rows, size, hits, oldest / 1e6, newest / 1e6)
+        for parts, rows, size, hits, oldest, newest in database.execute(query)
+    ]
+    return Overview(size_of(database), tuple(shares))
+
+
+def _together(tokenizer: str, shares: list[Share]) -> Share:
+    return Share(
+        {TOKENIZER: tokenizer},
+        sum(share.rows for share in shares),
+        sum(share.size for share in shares),
+        sum(share.hits for share in shares),
+        min(share.oldest for share in shares),
+        max(share.newest for share in shares),
+    )
