@@ -227,3 +227,26 @@ def test_the_closest_is_named(dlm_desk: Desk, words: list[str], said: str) -> No
     done = dlm_desk.dlm(*[str(path) if word == "DOC" else word for word in words])
     assert done.code == 2
     assert said in done.err
+
+
+def test_a_diff_shows_the_repair_and_makes_none(dlm_desk: Desk) -> None:
+    path = dlm_desk.folder / "notes.dlm"
+    path.write_text(training("num_epoch: 2\nnonsense_here: 1"))
+    before = path.read_bytes()
+    shown = dlm_desk.dlm("check", path, "--fix", "--diff")
+    assert path.read_bytes() == before
+    assert "-  num_epoch: 2\n+  num_epochs: 2\n" in shown.out
+    assert "repaired" not in shown.out
+    assert (shown.code, shown.err.count("error[DLM0101]")) == (3, 2)
+    value = json.loads(dlm_desk.dlm("check", path, "--fix", "--diff", "--json").out)
+    assert "+  num_epochs: 2" in value["diff"]
+    assert [(one["line"], one["code"]) for one in value["fixed"]] == [(6, "DLM0101")]
+    assert path.read_bytes() == before
+    assert dlm_desk.dlm("check", path, "--diff").code == 2
+
+
+def test_a_diff_of_nothing_says_so(dlm_desk: Desk) -> None:
+    path = dlm_desk.folder / "notes.dlm"
+    path.write_text(training("num_epochs: 2"))
+    assert "nothing to repair" in dlm_desk.dlm("check", path, "--fix", "--diff").out
+    assert "diff" not in json.loads(dlm_desk.dlm("check", path, "--fix", "--json").out)

@@ -46,6 +46,10 @@ REPORTS = {
     "init new.dlm": "init",
     "init --list-templates": "templates",
     "schema --list": "schemas",
+    "check DOC --fix --diff": "check",
+    "set DOC training.num_epochs 5 --dry-run": "set",
+    "fmt DOC --diff": "fmt",
+    "migrate DOC": "migrate",
 }
 #: Commands whose `--json` is a line an event, or is shown by a test of its own.
 OTHERS = {

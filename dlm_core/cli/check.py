@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..api import DocumentError, Fix, Problem
+from ..api import DocumentError, Fix, Problem, UsageError
 from ..plugins import Plugins
 from .common import allow_secret_option, document_argument, json_option
 from .terminal import print_json
@@ -22,11 +22,18 @@ if TYPE_CHECKING:
     "--sources", "every_file", is_flag=True, help="List every file of its sources, with the rule that decided."
 )
 @click.option("--fix", "repair", is_flag=True, help="Repair what needs no question, then report what remains.")
+@click.option("--diff", "only_show", is_flag=True, help="With --fix: change nothing; show what would change.")
 @allow_secret_option
 @json_option
 @click.pass_obj
 def check(
-    plugins: Plugins, document: Path, every_file: bool, repair: bool, allow_secret: tuple[Path, ...], as_json: bool
+    plugins: Plugins,
+    document: Path,
+    every_file: bool,
+    repair: bool,
+    only_show: bool,
+    allow_secret: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
     """Report every problem of DOCUMENT, with its line, and what to do about it.  Exit code 3 when there are errors.
 
@@ -42,7 +49,9 @@ def check(
     from .terminal import wants_color
 
     allowed = allow(allow_secret)
-    fixed = _fix(document, plugins, as_json) if repair else {}
+    if only_show and not repair:
+        raise UsageError("--diff shows what --fix would change", "write --fix --diff")
+    fixed = _fix(document, plugins, only_show, as_json) if repair else {}
     decisions: list[Decision] = []
     see = decisions.append if as_json and every_file else (lambda one: print(why.line(one))) if every_file else None
     try:
@@ -71,16 +80,22 @@ def check(
         print(text)
 
 
-def _fix(document: Path, plugins: Plugins, as_json: bool) -> dict[str, Any]:
-    """Repair the document; what was repaired is told, or given as JSON values."""
+def _fix(document: Path, plugins: Plugins, only_show: bool, as_json: bool) -> dict[str, Any]:
+    """Repair the document, or show how; what was repaired is told, or given as JSON values."""
     from ..document import read_bytes
-    from ..editing import write_document
+    from ..editing import unified_diff, write_document
     from ..fixing import fix_bytes, problems_of
+    from .editing import print_diff
 
     made = fix_bytes(read_bytes(document), problems_of(document, plugins))
-    write_document(document, made.after, made.before)
+    if not only_show:
+        write_document(document, made.after, made.before)
     if as_json:
-        return {"fixed": [problem_json(problem) for problem in made.problems]}
+        shown = {"diff": unified_diff(made.before, made.after, document)} if only_show else {}
+        return {"fixed": [problem_json(problem) for problem in made.problems], **shown}
+    if only_show and made.problems:
+        print_diff(made.before, made.after, document)
+        return {}
     for problem in made.problems:
         print(f"repaired {document}:{problem.span.line}:{problem.span.col}: {problem.message}")
     if not made.problems:

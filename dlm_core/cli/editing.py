@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from ..api import DocumentError, UsageError
+from ..api import DlmError, DocumentError, UsageError
 from ..plugins import Plugins
 
 
@@ -31,6 +32,22 @@ def about(path: Path) -> Iterator[None]:
         yield
     except DocumentError as error:
         raise DocumentError(path, error.problems) from None
+
+
+def change_json(path: Path, before: bytes, after: bytes, is_written: bool) -> dict[str, Any]:
+    """A change as JSON values: whether there is one, whether the file holds it now, and what it is."""
+    from ..editing import unified_diff
+
+    changed = after != before
+    diff = unified_diff(before, after, path)
+    return {"document": str(path), "changed": changed, "written": changed and is_written, "diff": diff}
+
+
+def error_json(path: Path, error: DlmError) -> dict[str, Any]:
+    """In the place of a change: why there is none."""
+    from .json_error import error_values
+
+    return {"document": str(path), "changed": False, "written": False, "diff": "", "error": error_values(error)}
 
 
 def print_diff(before: bytes, after: bytes, path: Path) -> None:

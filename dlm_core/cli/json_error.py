@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ..api import DlmError, DocumentError
@@ -10,6 +12,12 @@ from .terminal import print_json_error
 
 def tell_in_json(error: BaseException, code: int) -> None:
     """Print what happened as `{"dlm": "error", …}`."""
+    about = error_values(error)
+    print_json_error(code, about["message"], about["hint"], about["problems"])
+
+
+def error_values(error: BaseException) -> dict[str, Any]:
+    """A failure as JSON values: message, hint, and the problems of a document."""
     hint: str | None = None
     problems = []
     match error:
@@ -25,7 +33,7 @@ def tell_in_json(error: BaseException, code: int) -> None:
             message = "stopped"
         case _:
             message = f"unexpected {type(error).__name__}: {error}"
-    print_json_error(code, message, hint, problems)
+    return {"message": message, "hint": hint, "problems": problems}
 
 
 def _count(error: DocumentError) -> str:

@@ -6,13 +6,16 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..api import DocumentError, Problem, UsageError
 from ..plugins import Plugins
-from .common import document_argument
-from .editing import about, print_diff, read_bytes
+from . import values
+from .common import document_argument, json_option
+from .editing import about, change_json, print_diff, read_bytes
+from .terminal import print_json
 
 _FIXED = {
     "dlm_id": ("`dlm_id` is the name that the document's versions are kept under", "a copy gets its own by `dlm init`"),
@@ -22,11 +25,21 @@ _FIXED = {
 
 @click.command("set")
 @document_argument
-@click.argument("words", nargs=-1, metavar="[KEY VALUE]...")
-@click.option("--unset", "gone", multiple=True, metavar="KEY", help="Remove a key; may be repeated.")
+@click.argument("words", nargs=-1, metavar="[KEY VALUE]...", shell_complete=values.keys)
+@click.option(
+    "--unset",
+    "gone",
+    multiple=True,
+    metavar="KEY",
+    help="Remove a key; may be repeated.",
+    shell_complete=values.written_keys,
+)
 @click.option("--dry-run", is_flag=True, help="Change nothing; print what would change.")
+@json_option
 @click.pass_obj
-def set_key(plugins: Plugins, document: Path, words: tuple[str, ...], gone: tuple[str, ...], dry_run: bool) -> int:
+def set_key(
+    plugins: Plugins, document: Path, words: tuple[str, ...], gone: tuple[str, ...], dry_run: bool, as_json: bool
+) -> int:
     """Set keys of DOCUMENT's frontmatter, such as `training.lora_r 16` or `training.lora_r=16`.
 
     VALUE is YAML on one line; for keys that take text it is the text as it stands.  Everything else in the file keeps
@@ -41,16 +54,24 @@ def set_key(plugins: Plugins, document: Path, words: tuple[str, ...], gone: tupl
     before = read_bytes(document)
     with about(document):
         after = _changed(before, settings, gone, plugins)
-    if new := _new_errors(before, after, document, plugins):
-        _print_problems(new, document, after)
-        return DocumentError(document, new).exit_code
-    if after == before:
-        print(f"{document}: nothing to change")
-        return 0
-    if not dry_run:
+    new = _new_errors(before, after, document, plugins)
+    if not new and not dry_run and after != before:
         write_document(document, after, before)
-    print_diff(before, after, document)
-    return 0
+    if as_json:
+        print_json("set", {**change_json(document, before, after, not new and not dry_run), "problems": _json(new)})
+    elif new:
+        _print_problems(new, document, after)
+    elif after == before:
+        print(f"{document}: nothing to change")
+    else:
+        print_diff(before, after, document)
+    return DocumentError(document, new).exit_code if new else 0
+
+
+def _json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    from .check import problem_json
+
+    return [problem_json(problem) for problem in problems]
 
 
 def _pairs(words: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Items: TypeAlias = "list[CompletionItem[Any]]"
 
 _MOST = 200
+#: Keys that no command sets.
+FIXED = frozenset({"dlm_id", "dlm_version"})
 #: A frontmatter may have 1 MiB; that much of a document is read for what stands in it.
 _HEAD = 2 << 20
 
@@ -147,6 +149,36 @@ def codes(ctx: Context, _param: Parameter, word: str) -> Items:
     from .group import plugins_of
 
     return _matching({one.code: one.title for one in plugins_of(ctx).explanations.values()}, word.upper())
+
+
+def keys(ctx: Context, param: Parameter, word: str) -> Items:
+    """The frontmatter's keys, or after a key (`KEY`, `KEY=`) the values that it can be one of."""
+    from ..document.blocks import find_blocks
+    from ..document.keys import known_keys
+    from .group import plugins_of
+
+    known = known_keys(find_blocks(plugins_of(ctx)).model)
+    key, equals, _ = word.partition("=")
+    if equals:
+        return _matching({f"{key}={value}": "" for value in known[key].values} if key in known else {}, word)
+    before = next(reversed(_words(ctx)), "")
+    if before == "base_model":
+        return bases(ctx, param, word)
+    if before in known:
+        return _matching(dict.fromkeys(known[before].values, ""), word)
+    return _matching({name: about.description for name, about in known.items() if name not in FIXED}, word)
+
+
+def written_keys(ctx: Context, _param: Parameter, word: str) -> Items:
+    """The keys that the document typed before has."""
+    return _matching(dict.fromkeys(_dotted(_frontmatter(ctx)), ""), word)
+
+
+def _dotted(block: Mapping[str, Any], around: str = "") -> Iterator[str]:
+    for name, value in block.items():
+        yield f"{around}{name}"
+        if isinstance(value, dict):
+            yield from _dotted(value, f"{around}{name}.")
 
 
 def _matching(values: Mapping[str, str], word: str) -> Items:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -17,6 +18,7 @@ from dlm_core.document.versions import VERSION
 from dlm_core.editing import write_document
 from dlm_core.editing.migrate import migrate
 from dlm_core.testing import Desk
+from tests.test_json import hold
 
 HEAD = """---
 # ours
@@ -356,3 +358,62 @@ def test_the_command_line_starts_without_the_editing_layer() -> None:
     code = "import sys; from dlm_core.cli import invoke; invoke(['--help']); print('dlm_core.editing' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
+
+
+def reported(desk: Desk, *words: object) -> tuple[int, dict[str, Any]]:
+    """The exit code and the one object on stdout, held to its schema."""
+    done = desk.dlm(*words, "--json")
+    (only,) = done.out.splitlines()
+    value: dict[str, Any] = json.loads(only)
+    hold(value["dlm"], value)
+    return done.code, value
+
+
+def test_set_tells_programs_what_it_changed(dlm_desk: Desk, doc: Path) -> None:
+    code, shown = reported(dlm_desk, "set", doc, "training.lora_r", "16", "--dry-run")
+    assert (code, shown["changed"], shown["written"], shown["problems"]) == (0, True, False, [])
+    assert doc.read_bytes() == (HEAD + BODY).encode()
+    code, done = reported(dlm_desk, "set", doc, "training.lora_r", "16")
+    assert (code, done["written"], done["diff"]) == (0, True, shown["diff"])
+    assert "+    lora_r: 16     # small" in done["diff"].split("\n")
+    code, same = reported(dlm_desk, "set", doc, "training.lora_r", "16")
+    assert (code, same["changed"], same["written"], same["diff"]) == (0, False, False, "")
+
+
+def test_set_tells_programs_what_it_refused(dlm_desk: Desk, doc: Path) -> None:
+    code, value = reported(dlm_desk, "set", doc, "training.lora_r", "0")
+    assert (code, value["dlm"], value["written"]) == (3, "set", False)
+    assert [(one["code"], one["line"]) for one in value["problems"]] == [("DLM0104", 7)]
+    assert reported(dlm_desk, "set", doc, "training.lora_rr", "1")[1]["dlm"] == "error"
+    assert doc.read_bytes() == (HEAD + BODY).encode()
+
+
+def test_fmt_tells_programs_of_each_document(dlm_desk: Desk, doc: Path) -> None:
+    loose, broken = doc.with_name("loose.dlm"), doc.with_name("broken.dlm")
+    loose.write_text(HEAD + "Some text.\n\n\n\n:: instruction ::\n### Q\nWho?\n### A\nMe.\n\n\n")
+    broken.write_text("no document")
+    before = loose.read_bytes()
+    assert dlm_desk.dlm("fmt", doc).code == 0
+    code, value = reported(dlm_desk, "fmt", doc, loose, broken, "--check")
+    assert [(one["changed"], one["written"], "error" in one) for one in value["documents"]] == [
+        (False, False, False),
+        (True, False, False),
+        (False, False, True),
+    ]
+    assert (code, loose.read_bytes()) == (3, before)
+    assert reported(dlm_desk, "fmt", loose, "--check")[0] == 1
+    code, value = reported(dlm_desk, "fmt", loose)
+    assert (code, value["documents"][0]["written"], loose.read_bytes() != before) == (0, True, True)
+    assert dlm_desk.dlm("fmt", "-", "--json").code == 2
+
+
+def test_migrate_tells_programs_of_each_document(dlm_desk: Desk, doc: Path) -> None:
+    old = doc.with_name("old.dlm")
+    old.write_text(HEAD.replace("dlm_version: 15", "dlm_version: 3") + BODY)
+    code, value = reported(dlm_desk, "migrate", doc, old, "--dry-run")
+    assert [(one["from"], one["to"], one["written"]) for one in value["documents"]] == [(15, 15, False), (3, 15, False)]
+    code, value = reported(dlm_desk, "migrate", old)
+    (one,) = value["documents"]
+    assert (code, one["written"]) == (0, True)
+    assert "dlm_version: 3" in Path(one["backup"]).read_text()
+    assert "+dlm_version: 15" in one["diff"]
