@@ -43,24 +43,47 @@ def test_core_names_a_plugin_in_one_table_only():
 def test_a_plugin_imports_no_other_plugin_s_insides(folder):
     mine = folder.name.replace("-", "_")
     others = {other.name.replace("-", "_") for other in PLUGINS} - {mine}
+    needs = tomli.loads((folder / "pyproject.toml").read_text())["project"]["dependencies"]
+    if any(Requirement(need).name == "dlm-hf" for need in needs):
+        others.discard("dlm_hf")
     for path in (folder / mine).rglob("*.py"):
         assert not imports(path) & others, path
+        assert modules(path, "dlm_hf") <= TOOLBOX or mine == "dlm_hf", path
+
+
+#: The toolbox of dlm-hf, for plugins that train and depend on it: listed in its README.
+TOOLBOX = {
+    f"dlm_hf.{name}"
+    for name in "batches checkpoints failures imports loading loop loss phase testing tokens trainers".split()
+}
+
+
+def test_the_toolbox_is_in_the_readme():
+    readme = (ROOT / "plugins/dlm-hf/README.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in readme for name in TOOLBOX)
 
 
 #: What a plugin may import from core: the interfaces, and helpers that docs/reference/hooks.md lists.
-PUBLIC = {"dlm_core.hookimpl", "dlm_core.api", "dlm_core.files", "dlm_core.clock", "dlm_core.cache", "dlm_core.testing"}
+PUBLIC = {
+    f"dlm_core.{name}"
+    for name in "hookimpl api files clock cache testing headers commands editing serving".split()
+}
 
 
 def imports_of_core(path: Path) -> set[str]:
-    """Dotted names of the modules of core that a file imports, or takes names from."""
+    return modules(path, "dlm_core")
+
+
+def modules(path: Path, package: str) -> set[str]:
+    """Dotted names of the modules of a package that a file imports, or takes names from."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            within = {f"dlm_core.{alias.name}" for alias in node.names}
-            found |= within if node.module == "dlm_core" else {node.module}
-    return {name for name in found if name.startswith("dlm_core")}
+            within = {f"{package}.{alias.name}" for alias in node.names}
+            found |= within if node.module == package else {node.module}
+    return {name for name in found if name.partition(".")[0] == package}
 
 
 @pytest.mark.parametrize("folder", PLUGINS, ids=lambda path: path.name)

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -191,8 +192,9 @@ PICTURES = replace(
     with_plugins(pictures=lambda: plugin(dlm_section_types=[Picture()])),
     prepare=files({"harbour.png": "not looked at"}),
 )
+PREFERENCE = plugin(dlm_config_blocks=[Preference()])
 AROUND: Mapping[str, Around] = {
-    "DLM0115": with_plugins(preference=lambda: plugin(dlm_config_blocks=[Preference()])),
+    **({} if find_spec("dlm_preference") else {"DLM0115": with_plugins(preference=lambda: PREFERENCE)}),
     "DLM0116": with_plugins(schedules=lambda: plugin(dlm_config_blocks=[Schedule()])),
     "DLM0132": with_plugins(walled=lambda: plugin(dlm_base_models=[WALLED])),
     "DLM0205": PICTURES,
