@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dlm_core.api import Problem, Section, Span
-from dlm_core.document.headers import split_groups
 from dlm_core.editing import EditError, NewSection, append_section, parts_of, remove_section
+from dlm_core.headers import split_groups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

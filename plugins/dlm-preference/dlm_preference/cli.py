@@ -11,13 +11,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlm_core.api import Sampling, UsageError
-from dlm_core.cli.common import adapter_option, document_argument, json_option, version_option
-from dlm_core.cli.editing import about, print_diff, read_bytes
-from dlm_core.cli.terminal import print_json
+from dlm_core.commands import (
+    about,
+    adapter_option,
+    document_argument,
+    json_option,
+    print_diff,
+    print_json,
+    read_bytes,
+    version_option,
+)
 
 if TYPE_CHECKING:
     from dlm_core.api import Row
-    from dlm_core.plugins import Plugins
+    from dlm_core.commands import Plugins
 
     from .judge import Judge
     from .mined import MinedRun
@@ -178,7 +185,7 @@ def list_command(plugins: Plugins, document: Path, as_json: bool) -> None:
 
 def pick_judge(plugins: Plugins, word: str) -> tuple[Judge, str]:
     """The judge that a word on the command line names, and its argument.  Raises UsageError for an unknown one."""
-    from dlm_core.spelling import closest
+    from dlm_core.commands import closest
 
     from .judge import Judge
 
@@ -234,7 +241,7 @@ def _mine(
 
 def _rows(document: Path, plugins: Plugins, trained: list[str], adapter: str | None) -> list[Row]:
     """The questions to ask.  Raises UsageError when there is none."""
-    from dlm_core.checking import check
+    from dlm_core.commands import check
 
     from .mining import questions
 
@@ -247,7 +254,7 @@ def _rows(document: Path, plugins: Plugins, trained: list[str], adapter: str | N
 
 
 def _apply(document: Path, run: MinedRun, dry_run: bool, quiet: bool, plugins: Plugins) -> None:
-    from dlm_core.document import read_document
+    from dlm_core.commands import read_document
     from dlm_core.editing import write_document
 
     from .applying import apply_run
@@ -268,8 +275,7 @@ def _apply(document: Path, run: MinedRun, dry_run: bool, quiet: bool, plugins: P
 
 
 def _root(document: Path, plugins: Plugins) -> Path:
-    from dlm_core.document import read_document
-    from dlm_core.store import open_store
+    from dlm_core.commands import open_store, read_document
 
     return open_store(read_document(document, plugins).id).root
 

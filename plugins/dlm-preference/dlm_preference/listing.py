@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dlm_core.cli.editing import about
+from dlm_core.commands import about
 
 from .applying import Standing, section_text, standing
 from .mined import MinedRun, runs
@@ -49,7 +49,7 @@ def _run(run: MinedRun | None, sections: list[Standing], number: int) -> dict[st
 def _alone(one: Standing, state: str) -> dict[str, Any]:
     """A section as a pair, its texts as far as they can be told."""
     from dlm_core.api import Problem, Section, Span
-    from dlm_core.document.headers import split_groups
+    from dlm_core.headers import split_groups
 
     from .applying import HEADERS
 

@@ -25,7 +25,7 @@ class Preference(SectionType):
     markers = frozenset({"dlm-auto-mined", "dlm-auto-harvest"})
 
     def rows(self, section: Section, doc: Document) -> Iterator[Row | Problem]:
-        from dlm_core.document.headers import split_groups
+        from dlm_core.headers import split_groups
 
         off = is_off(doc)
         for found in split_groups(section, ("Prompt", "Chosen", "Rejected")):
