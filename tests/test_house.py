@@ -54,7 +54,19 @@ def test_a_plugin_imports_no_other_plugin_s_insides(folder):
 #: The toolbox of dlm-hf, for plugins that train and depend on it: listed in its README.
 TOOLBOX = {
     f"dlm_hf.{name}"
-    for name in "batches checkpoints failures imports loading loop loss phase testing tokens trainers".split()
+    for name in [
+        "batches",
+        "checkpoints",
+        "failures",
+        "imports",
+        "loading",
+        "loop",
+        "loss",
+        "phase",
+        "testing",
+        "tokens",
+        "trainers",
+    ]
 }
 
 
@@ -66,7 +78,7 @@ def test_the_toolbox_is_in_the_readme():
 #: What a plugin may import from core: the interfaces, and helpers that docs/reference/hooks.md lists.
 PUBLIC = {
     f"dlm_core.{name}"
-    for name in "hookimpl api files clock cache testing headers commands editing serving".split()
+    for name in ["hookimpl", "api", "files", "clock", "cache", "testing", "headers", "commands", "editing", "serving"]
 }
 
 
