@@ -48,6 +48,16 @@ def build_site(session: nox.Session, *options: str) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Look for inputs that break the parser: ten minutes, or `-- SECONDS`.  What it finds is left in build/fuzz."""
+    seconds, *options = session.posargs or ["600"]
+    folder = ROOT / "build/fuzz"
+    (folder / "finds").mkdir(parents=True, exist_ok=True)
+    limits = [f"-max_total_time={seconds}", f"-artifact_prefix={folder}/finds/", "-print_final_stats=1", *options]
+    session.run(sys.executable, "tests/fuzz/fuzz_document.py", str(folder / "corpus"), *limits)
+
+
+@nox.session
 def known(session: nox.Session) -> None:
     """Write the table of which plugin provides what, after one has gained or lost something."""
     session.run(sys.executable, "tools/known.py", *session.posargs)

@@ -1,19 +1,18 @@
-"""Coverage-guided fuzzing of the document parser: `python tests/fuzz/fuzz_document.py CORPUS [libFuzzer options]`.
+"""Coverage-guided fuzzing of the document parser: `python tests/fuzz/fuzz_document.py FOLDER [libFuzzer options]`.
 
-CORPUS is a folder that is filled with seeds when it is empty, and with what the fuzzer finds interesting.
-An hour: `-max_total_time=3600 -max_len=4096 -dict=tests/fuzz/document.dict -rss_limit_mb=2048`.
+It starts from `corpus` and `finds` beside this file and keeps in FOLDER what else it finds interesting.  With
+`-seed=1 -runs=20000 -use_cmp=0` it tries the same inputs each time, with `-max_total_time=3600` others for an hour.
 """
 
 from __future__ import annotations
 
-import hashlib
-import runpy
 import sys
 from pathlib import Path
 
 import atheris
 
-ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT))
 
 with atheris.instrument_imports(include=["dlm_core", "tomli"]):
@@ -24,27 +23,15 @@ with atheris.instrument_imports(include=["dlm_core", "tomli"]):
     for mark in (b"---\n", b"+++\n"):
         check(mark * 2 + b"::instruction::\n### Q\n", plugins)
 
-
-def write_seeds(folder: Path) -> None:
-    """The examples, every wrong document and every hostile one that is short, each under its digest."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        return
-    cases = runpy.run_path(str(ROOT / "tests/document/test_wrong_documents.py"))["CASES"]
-    texts = [text for text, _ in cases.values()]
-    hostile = runpy.run_path(str(ROOT / "tests/document/test_hostile.py"))
-    texts += [hostile["TOML"] + "+++\n", *hostile["HOSTILE"].values()]
-    seeds = [text.encode() for text in texts]
-    seeds += [path.read_bytes() for path in (ROOT / "examples").glob("*.dlm")]
-    seeds += [path.read_bytes() for path in (Path(__file__).parent / "finds").glob("*")]
-    for seed in seeds:
-        if len(seed) <= 8192:
-            (folder / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
+#: Seconds for one input count only against one that never ends: `check` measures the time of the processor.
+OPTIONS = [f"-dict={HERE / 'document.dict'}", "-max_len=4096", "-timeout=600", "-rss_limit_mb=2048", "-reload=0"]
 
 
 def main() -> None:
-    write_seeds(Path(sys.argv[1]))
-    atheris.Setup(sys.argv, lambda data: check(data, plugins))
+    program, folder, *options = sys.argv
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    starts = [str(HERE / name) for name in ("corpus", "finds")]
+    atheris.Setup([program, folder, *starts, *OPTIONS, *options], lambda data: check(data, plugins))
     atheris.Fuzz()
 
 
