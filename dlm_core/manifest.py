@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from .api import AdapterSettings, Document, LocatedBase, Plan, Row, TrainingSettings
+from .api import AdapterSettings, Document, LocatedBase, Plan, Precision, Row, TrainingSettings
 from .exam import Exam
 from .planning.reality import Reality
 from .plugins import Plugins
@@ -30,42 +30,56 @@ EXAM_QUESTIONS = "exam questions"
 MOST_STEPS = "most steps"
 
 
-def fingerprint(
+#: Parts that decide the bits of one run and say nothing of the document: a run that goes on must share them.
+OF_THE_RUN = frozenset({"rows a step", "start and replay"})
+
+
+def settings_marks(
     doc: Document,
-    train: Sequence[Row],
-    validation: Sequence[Row],
-    exam_only: Sequence[Row],
     base: LocatedBase,
     adapters: Mapping[str, AdapterSettings],
     settings: TrainingSettings,
-    plan: Plan,
+    precision: Precision,
+    phases: Iterable[str],
     long_rows: str,
 ) -> dict[str, str]:
-    """Everything that decides the bits of an adapter, part by part, so that a change can be named, and the questions
-    that are only asked."""
+    """Everything but rows that decides the bits of an adapter, part by part, so that a change can be named."""
     training = {name: value for name, value in doc.config["training"].items() if name not in _NOT_IN_THE_BITS}
     shared = asdict(settings)
-    most = shared.pop("max_steps")
+    del shared["max_steps"]
     return {
-        "training rows": digest([[row.hash, row.adapters] for row in train]),
-        "validation rows": digest([[row.hash, row.adapters] for row in validation]),
         "base model": base.sha256,
         "system prompt": digest(doc.system_prompt),
         "training settings": digest([training, shared]),
         "adapters": digest({name: asdict(value) for name, value in adapters.items()}),
-        "precision": digest([plan.precision.dtype, plan.precision.quant]),
-        "rows a step": str(plan.batch.rows),
-        "phases": digest([phase.phase for phase in plan.phases]),
+        "precision": digest([precision.dtype, precision.quant]),
+        "phases": digest(list(phases)),
         "long rows": long_rows,
-        EXAM_QUESTIONS: digest([[row.hash, row.adapters] for row in exam_only]),
-        **({} if most is None else {MOST_STEPS: str(most)}),
     }
 
 
-def whats_different(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """The names of the parts that differ and ask for training."""
+def row_marks(train: Sequence[Row], validation: Sequence[Row], exam_only: Sequence[Row]) -> dict[str, str]:
+    """The document's rows by side; those that are only asked need no training."""
+    sides = {"training rows": train, "validation rows": validation, EXAM_QUESTIONS: exam_only}
+    return {name: digest([[row.hash, row.adapters] for row in rows]) for name, rows in sides.items()}
+
+
+def run_marks(plan: Plan, start: Sequence[str], most: int | None) -> dict[str, str]:
+    """What decides the bits of one run beside its document: `start` is where it starts and what it trains again."""
+    marks = {"rows a step": str(plan.batch.rows), "start and replay": digest(list(start))}
+    return marks if most is None else {**marks, MOST_STEPS: str(most)}
+
+
+def whats_different(old: Mapping[str, str], new: Mapping[str, str], *, same_run: bool = False) -> list[str]:
+    """The names of the parts that differ and ask for training; with `same_run` those that keep a run from going on."""
     names = [*new, *(name for name in (MOST_STEPS,) if name in old and name not in new)]
-    return [name for name in names if name != EXAM_QUESTIONS and old.get(name) != new.get(name)]
+    skipped = {EXAM_QUESTIONS} if same_run else {EXAM_QUESTIONS, *OF_THE_RUN}
+    return [name for name in names if name not in skipped and old.get(name) != new.get(name)]
+
+
+def settings_changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """The names of the parts of `new` that were otherwise."""
+    return [name for name in new if old.get(name) != new[name]]
 
 
 def without_limit(marks: Mapping[str, str]) -> dict[str, str]:
@@ -84,6 +98,7 @@ def write_manifest(
     base: LocatedBase,
     plan: Plan,
     marks: Mapping[str, str],
+    memory: Mapping[str, Any],
     plugins: Plugins,
 ) -> dict[str, Any]:
     """What is known before training.  `text` is the document's, kept so that a later edit does not hide it."""
@@ -102,6 +117,7 @@ def write_manifest(
         "adapters": list(doc.config["training"]["adapters"] or ["default"]),
         "config": dict(doc.config),
         "fingerprint": dict(marks),
+        "memory": dict(memory),
         "plan": {
             "batch": asdict(plan.batch),
             "precision": asdict(plan.precision),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from .api import (
     AdapterSettings,
@@ -42,12 +43,15 @@ from .exam import Exam, examine
 from .manifest import (
     EXAM_QUESTIONS,
     MOST_STEPS,
-    fingerprint,
+    row_marks,
+    run_marks,
     seal,
+    settings_marks,
     whats_different,
     without_limit,
     write_manifest,
 )
+from .memory import Asked, Memory, Sizes, all_work, recall, work_of_run
 from .planning.bases import about_base, find_engine
 from .planning.hardware import read_hardware
 from .planning.peak import forget_peak, peak_memory
@@ -59,7 +63,9 @@ from .planning.plan import (
     make_plan,
     measure_work,
     refuse_before_download,
+    row_sizes,
     share_steps,
+    skipped_rows,
 )
 from .planning.reality import Reality
 from .planning.speeds import find_speed
@@ -67,7 +73,7 @@ from .plugins import Plugins
 from .recording import Recorder
 from .report.record import State
 from .sources.allowed import allow
-from .store import Interrupted, Run, Store, Version, Writer, open_store
+from .store import Interrupted, Kept, Run, Store, Version, Writer, open_store
 from .store.licences import accept, is_accepted
 
 #: The runner that trains in this process, whose memory is then the training's.
@@ -87,13 +93,18 @@ class Options:
     runner: str = HERE
     accept_licence: Callable[[BaseModel], bool] = lambda base: False
     on_wait: Callable[[str], None] = lambda message: None
+    fresh: bool = False
+    replay_deleted: bool = False
     allow_secret: tuple[Path, ...] = ()
     max_steps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Everything known before a weight is loaded."""
+    """Everything known before a weight is loaded.
+
+    `train` are the document's rows on that side; `work` holds those of them that this run trains, by `memory`.
+    """
 
     doc: Document
     base: LocatedBase
@@ -108,6 +119,7 @@ class Ready:
     plan: Plan
     fingerprint: Mapping[str, str]
     text: str
+    memory: Memory
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -146,30 +158,53 @@ def prepare(path: Path, plugins: Plugins, options: Options, control: Control) ->
     with about_base(doc):
         base = engine.locate(checked.base, fetch=options.fetch)
     base = replace(base, cache=cache_of(doc.config, lambda message: control.emit("warning", message=message)))
-    work = tuple(measure_work(checked.assigned, base, engine, doc, settings))
-    speed = find_speed(open_store(doc.id).root, hardware, base, precision)
+    measure = partial(row_sizes, base, engine, doc, settings)
+    work = tuple(measure_work(checked.assigned, measure))
+    skipped = skipped_rows(work, settings.sequence_len) if options.long_rows == "skip" else []
+    if options.long_rows == "skip":
+        work = tuple(phase.without_long(settings.sequence_len) for phase in work)
+    phases = [phase.phase for phase, _, _ in checked.assigned]
+    marks = settings_marks(doc, base, adapters, settings, precision, phases, options.long_rows)
+    store = open_store(doc.id)
+    memory, assigned = recall(store, _asked(options, store), marks, [phase.assigned for phase in work], settings.seed)
+    train = tuple(row for _, rows, _ in assigned for row in rows)
+    validation = tuple(row for _, _, rows in assigned for row in rows)
+    marks |= row_marks(train, validation, checked.exam_only)
+    sizes = Sizes.of(work)
+    work = all_work(assigned, sizes) if memory.knows(marks) else work_of_run(memory, assigned, sizes, measure)
+    speed = find_speed(store.root, hardware, base, precision)
     if options.max_steps:
         settings = replace(settings, max_steps=share_steps(options.max_steps, work, adapters))
     plan = make_plan(doc, work, base, hardware, precision, adapters, settings, options.long_rows, speed)
     if not any(choice.name == MAX_STEPS for choice in plan.choices):
         settings = replace(settings, max_steps=None)  # it ends by itself: the same run as without a limit
-    asked = engine.measure(base, checked.exam_only, doc.system_prompt, base.shape.context) if checked.exam_only else []
+    choices = () if memory.knows(marks) else memory.choices()
+    plan = replace(plan, choices=(*choices, *plan.choices), problems=(*skipped, *plan.problems))
+    marks |= run_marks(plan, memory.marks(), settings.max_steps)
+    _refuse(plan, checked.exam_only, base, engine, doc)
     if base.cache:
         base.cache.tell(control, "plan")
-    refused = [problem for problem in plan.problems if problem.severity == "error"]
-    refused += long_question_problems(checked.exam_only, asked, base.shape.context)
-    if refused:
-        raise DocumentError(doc.path, refused)
-    if options.long_rows == "skip":
-        work = tuple(phase.without_long(settings.sequence_len) for phase in work)
-    train = tuple(row for phase in work for row in phase.rows)
-    validation = tuple(row for phase in work for row in phase.validation)
-    marks = fingerprint(doc, train, validation, checked.exam_only, base, adapters, settings, plan, options.long_rows)
-    control.emit("plan", plan=plan, base=base, adapters=adapters, settings=settings)
+    control.emit("plan", plan=plan, base=base, adapters=adapters, settings=settings, memory=memory.to_json())
     asked_only, text = checked.exam_only, read_again(doc)
     return Ready(
-        doc, base, engine, precision, adapters, settings, train, validation, asked_only, work, plan, marks, text
+        doc, base, engine, precision, adapters, settings, train, validation, asked_only, work, plan, marks, text, memory
     )
+
+
+def _asked(options: Options, store: Store) -> Asked:
+    """What is asked of memory; a run that goes on asks what it asked at its beginning."""
+    asked = Asked(options.fresh, options.force, options.replay_deleted, options.max_steps)
+    waiting = store.interrupted() if options.resume else None
+    return asked.as_before(waiting.manifest) if waiting else asked
+
+
+def _refuse(plan: Plan, exam_only: Sequence[Row], base: LocatedBase, engine: Engine, doc: Document) -> None:
+    """Raise DocumentError for what must not be trained or could not be asked."""
+    asked = engine.measure(base, exam_only, doc.system_prompt, base.shape.context) if exam_only else []
+    refused = [problem for problem in plan.problems if problem.severity == "error"]
+    refused += long_question_problems(exam_only, asked, base.shape.context)
+    if refused:
+        raise DocumentError(doc.path, refused)
 
 
 def run(
@@ -186,7 +221,7 @@ def run(
     store = open_store(ready.doc.id)
     if trained := _already_trained(ready, store, options, control):
         return trained
-    return _train_and_commit(ready, store, plugins, options, control)
+    return _train_and_commit(ready, store, plugins, options, control, before_training)
 
 
 def exam_again(path: Path, plugins: Plugins, options: Options, control: Control, number: int | None = None) -> Outcome:
@@ -250,6 +285,7 @@ def _already_trained(ready: Ready, store: Store, options: Options, control: Cont
     wanted = ready.fingerprint if MOST_STEPS in seen else without_limit(ready.fingerprint)
     if whats_different(seen, wanted):
         return None
+    store.settle()
     control.emit("unchanged", version=current.number)
     if seen[EXAM_QUESTIONS] == ready.fingerprint[EXAM_QUESTIONS]:
         exam = Exam.from_json(current.manifest["exam"])
@@ -260,9 +296,19 @@ def _already_trained(ready: Ready, store: Store, options: Options, control: Cont
     return Outcome(ready, store, current, False, exam)
 
 
-def _train_and_commit(ready: Ready, store: Store, plugins: Plugins, options: Options, control: Control) -> Outcome:
+def _train_and_commit(
+    ready: Ready,
+    store: Store,
+    plugins: Plugins,
+    options: Options,
+    control: Control,
+    before_training: Callable[[Ready], None],
+) -> Outcome:
     with store.writing(options.on_wait) as writer:
-        # Whoever held the lock before may have trained just this.
+        if not ready.memory.is_of(store.current()):
+            # Whoever held the lock before made a version, or went back to one: what is to be done is another thing now.
+            ready = prepare(ready.doc.path, plugins, options, control)
+            before_training(ready)
         if trained := _already_trained(ready, store, options, control):
             return trained
         waiting = store.interrupted()
@@ -271,21 +317,19 @@ def _train_and_commit(ready: Ready, store: Store, plugins: Plugins, options: Opt
         else:
             if waiting:
                 control.emit("abandoned", run=waiting.id)
-            run = writer.begin(
-                write_manifest(ready.doc, ready.text, ready.rows, ready.base, ready.plan, ready.fingerprint, plugins)
-            )
+            run = writer.begin(_opening(ready, plugins))
         recorder = Recorder(run, ready, store, control, options.resume)
         watched = Control(recorder.see, control.stop_requested)
         watched.emit("run", run=run.id, resumed=options.resume)
         try:
-            metrics, adapter = _train_watched(ready, plugins, options, watched, run, recorder)
-            kept = run.keep(adapter)
+            metrics, kept = _train_or_keep(ready, plugins, options, watched, run, recorder)
             exam = _examine(ready, kept.path, watched)
             watched.emit("exam", exam=exam)
             _hold_to(exam, options.min_exam)
             reality = recorder.reality()
             watched.emit("reality", **reality.to_json())
-            version = run.commit(kept, seal(metrics, exam, reality))
+            segment = partial(ready.memory.segment, train=ready.train, validation=ready.validation)
+            version = run.commit(kept, seal(metrics, exam, reality), segment)
         except BaseException as error:
             recorder.finish(_close(run, error), error=error)
             raise
@@ -298,7 +342,7 @@ def _continue(ready: Ready, waiting: Interrupted | None, writer: Writer) -> tupl
     """Go on with the interrupted run, in the micro batches it was using: they decide the last bits."""
     if waiting is None:
         raise UsageError("there is no interrupted run to resume", "start one: `dlm run DOCUMENT`")
-    changed = whats_different(waiting.manifest["fingerprint"], ready.fingerprint)
+    changed = whats_different(waiting.manifest["fingerprint"], ready.fingerprint, same_run=True)
     if changed:
         raise RunFailedError(
             f"the interrupted run cannot go on: {', '.join(changed)} changed since it started",
@@ -306,6 +350,22 @@ def _continue(ready: Ready, waiting: Interrupted | None, writer: Writer) -> tupl
         )
     batch = Batch(**waiting.manifest["plan"]["batch"])
     return replace(ready, plan=replace(ready.plan, batch=batch)), writer.resume(waiting)
+
+
+def _opening(ready: Ready, plugins: Plugins) -> dict[str, Any]:
+    """What is known of a run before it trains."""
+    memory = ready.memory.manifest()
+    return write_manifest(ready.doc, ready.text, ready.rows, ready.base, ready.plan, ready.fingerprint, memory, plugins)
+
+
+def _train_or_keep(
+    ready: Ready, plugins: Plugins, options: Options, control: Control, run: Run, recorder: Recorder
+) -> tuple[dict[str, float], Kept]:
+    """The trained adapter; when nothing is new, that of the version before."""
+    if ready.memory.nothing_new and ready.memory.before:
+        return {}, run.keep_version(ready.memory.before)
+    metrics, adapter = _train_watched(ready, plugins, options, control, run, recorder)
+    return metrics, run.keep(adapter)
 
 
 def _close(run: Run, error: BaseException) -> State:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..api import DlmError
-from . import atomic, generations, objects, reports
+from . import atomic, generations, objects, replay, reports
 from .generations import Generation, VersionRecord
 from .store import export_path, read_manifest
 
@@ -21,6 +21,7 @@ def problems(root: Path, read_data: bool) -> Iterator[str]:
     yield from _backup(root, state)
     for version in state.versions:
         yield from _version(root, version, read_data)
+        yield from replay.problems(root, version, read_data)
     for export in state.exports:
         yield from objects.differences(export_path(root, export.version, export.name), export.files, read_data)
     if read_data:

@@ -21,7 +21,7 @@ def collect(root: Path) -> list[str]:
 
 def _scraps(root: Path, state: Generation) -> Iterator[Path]:
     yield from (root / "tmp").iterdir()
-    for folder in (root, *(root / name for name in ("generations", "manifests", "adapters", "reports"))):
+    for folder in (root, *(root / name for name in ("generations", "manifests", "adapters", "replay", "reports"))):
         yield from folder.glob(f"*{atomic.PART}")
     resumable = newest_interrupted(root, state)
     for place, (number, folder) in enumerate(run_folders(root).items()):
@@ -39,6 +39,7 @@ def _unnamed(root: Path, state: Generation) -> Iterator[Path]:
     yield from _others(root / "generations", records)
     yield from _others(root / "adapters", {root / "adapters" / v.adapter for v in state.versions})
     yield from _others(root / "manifests", {manifest_path(root, v.manifest) for v in state.versions})
+    yield from _others(root / "replay", {root / "replay" / v.replay for v in state.versions})
     exports = {export_path(root, export.version, export.name) for export in state.exports}
     yield from _others(root / "exports", {path.parent for path in exports})
     for folder in {path.parent for path in exports}:

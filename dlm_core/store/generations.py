@@ -27,13 +27,17 @@ class DamagedStoreError(DlmError):
 
 @dataclass(frozen=True, slots=True)
 class VersionRecord:
-    """A trained version: the hashes of its adapter folder and of its sealed manifest, and the run that made it."""
+    """A trained version: the hashes of its adapter folder and of its sealed manifest, and the run that made it.
+
+    `replay` is the hash of what it knows of its rows; "" for a version made before that was kept.
+    """
 
     number: int
     adapter: str
     manifest: str
     run: int
     created: str
+    replay: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,11 @@ class Generation:
         return max((version.run for version in self.versions), default=0)
 
     def encode(self) -> bytes:
-        return objects.encode({"format": FORMAT, **asdict(self)})
+        value = {"format": FORMAT, **asdict(self)}
+        for version in value["versions"]:
+            if not version["replay"]:
+                del version["replay"]  # a record from before must keep its bytes
+        return objects.encode(value)
 
 
 def record_path(root: Path, number: int) -> Path:

@@ -5,6 +5,7 @@
     generations/     000007.json: every version and export, and which version is current
     adapters/        <sha256>/<adapter name>/…: trained adapters
     manifests/       <sha256>.json: how each version came to be
+    replay/          <sha256>: what each version knows of its rows, and the rows it was the first to train
     exports/         v0001/<name>/…: finished exports
     runs/            000007/: the opening manifest, `out` and `work` of a run that is not committed
     runs.sqlite      what happened during each run
@@ -143,6 +144,10 @@ class Store:
                 self.runs.close()
                 for warning in self.runs.take_warnings():
                     tell(warning)
+
+    def settle(self) -> None:
+        """Make what is current durable: a process may have died between moving HEAD and making its name so."""
+        atomic.sync_folder(self.root)
 
     def check(self, read_data: bool = True) -> list[str]:
         """What is wrong, one sentence each; without `read_data` file contents are not read."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..api import DlmError, RunFailedError, UsageError
-from . import atomic, generations, objects, reports
+from . import atomic, generations, objects, replay, reports
 from .cleanup import collect
 from .finite import first_nonfinite
 from .generations import ExportRecord, VersionRecord
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .store import Store
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_TRAIN_AGAIN = "Train from the base with `dlm run --fresh`, or `dlm rollback` to another version."
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
 
 
@@ -39,7 +40,7 @@ class Writer:
 
     def prepare(self) -> None:
         """Make the store's folders and clear away what earlier commands left: dead and failed runs, old records."""
-        for name in ("generations", "adapters", "manifests", "exports", "runs", "tmp"):
+        for name in ("generations", "adapters", "manifests", "replay", "exports", "runs", "tmp"):
             atomic.make_folder(self.root / name)
         # A run that was killed may have made these folders without making their names durable.
         for folder in (self.root.parent.parent, self.root.parent, self.root, self.root / "exports"):
@@ -142,8 +143,18 @@ class Run:
             atomic.move(folder, target)
         return Kept(target, digest, files)
 
-    def commit(self, kept: Kept, seal: Mapping[str, Any]) -> Version:
-        """Seal the manifest and make a new version current.  On any error the version before stays current."""
+    def keep_version(self, version: Version) -> Kept:
+        """The adapter of a version that is there, to be committed once more under a new number."""
+        files = {name: (size, digest) for name, (size, digest) in version.manifest["adapter"]["files"].items()}
+        if wrong := objects.differences(version.adapter, files, read_data=True):
+            raise RunFailedError(f"the adapter of version {version.number} is damaged: {wrong[0]}", _TRAIN_AGAIN)
+        return Kept(version.adapter, version.sha256, files)
+
+    def commit(self, kept: Kept, seal: Mapping[str, Any], segment: Callable[[int], bytes] | None = None) -> Version:
+        """Seal the manifest and make a new version current.  On any error the version before stays current.
+
+        `segment` gives, for the version's number, what that version knows of its rows.
+        """
         state = self._store.generation()
         number = 1 + max((version.number for version in state.versions), default=0)
         created = generations.now()
@@ -152,7 +163,8 @@ class Run:
         data = _encode({**self.manifest, **seal, **own, "adapter": adapter})
         digest = objects.sha256(data)
         atomic.write_file(manifest_path(self._root, digest), data)
-        record = VersionRecord(number, kept.sha256, digest, self.id, created)
+        known = replay.write_segment(self._root, segment(number)) if segment else ""
+        record = VersionRecord(number, kept.sha256, digest, self.id, created, known)
         generations.advance(self._root, state, "train", current=number, versions=(*state.versions, record))
         self._store.runs.finish(self.id, "committed", version=number)
         self._clear(self._folder)

@@ -81,10 +81,12 @@ def files(store: Store) -> set[str]:
 def named(store: Store) -> set[str]:
     """Every path that a store without leftovers holds, by what its generation names."""
     state = store.generation()
-    found = {"HEAD", "generations", "adapters", "manifests", "exports", "runs", "tmp"}
+    found = {"HEAD", "generations", "adapters", "manifests", "replay", "exports", "runs", "tmp"}
     found |= {f"generations/{number:06d}.json" for number in (state.number - 1, state.number) if number >= 0}
     for version in store.versions():
         found |= {f"adapters/{version.sha256}", f"manifests/{version.record.manifest}.json"}
+        if version.record.replay:
+            found.add(f"replay/{version.record.replay}")
         for name in version.manifest["adapter"]["files"]:
             path = Path("adapters", version.sha256, name)
             found |= {path.as_posix(), path.parent.as_posix()}

@@ -1,0 +1,214 @@
+"""Where a run starts: from the version before on what changed and a sample, or from the base on all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..api import Choice, Media, Row
+from ..manifest import MOST_STEPS, settings_changed, whats_different
+from ..planning.plan import Assigned
+from ..store import DamagedStoreError, Store, Version
+from .delta import Delta, Known, compare_rows, identity, keep_sides
+from .ledger import Ledger, next_ledger, read_ledger, read_rows, write_segment
+from .sample import draw, sample_size
+
+#: The choice that says where a run starts.
+START = "start"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asks of memory: `fresh` starts from the base, `replay_deleted` brings deleted rows back."""
+
+    fresh: bool = False
+    force: bool = False
+    replay_deleted: bool = False
+    max_steps: int | None = None
+
+    def as_before(self, manifest: Mapping[str, Any]) -> Asked:
+        """What an interrupted run was asked, so that it goes on as it began."""
+        then = manifest.get("memory", {}).get("asked", {})
+        return replace(self, **{name: then[name] for name in ("fresh", "force", "replay_deleted") if name in then})
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a run knows of the version before it.
+
+    `warm`: it starts from that version's adapter; `reason` says why or why not, "" for a document's first run.
+    `replayed` are the identities of old rows that are trained once more, `restored` deleted rows among them.
+    """
+
+    before: Version | None = None
+    ledger: Ledger | None = None
+    warm: bool = False
+    reason: str = ""
+    delta: Delta = field(default_factory=Delta)
+    replayed: tuple[str, ...] = ()
+    restored: tuple[Row, ...] = ()
+    asked: Asked = Asked()
+
+    @property
+    def start(self) -> Path | None:
+        """The adapters that the first phase starts from."""
+        return self.before.adapter if self.warm and self.before else None
+
+    @property
+    def nothing_new(self) -> bool:
+        """Whether the adapter of the version before stays as it is: at most rows were removed."""
+        return self.warm and not self.delta.to_learn
+
+    def is_of(self, current: Version | None) -> bool:
+        """Whether `current` is still the version that this was made for."""
+        ours, now = self.before, current
+        return (ours.number, ours.sha256) == (now.number, now.sha256) if ours and now else ours is now
+
+    def knows(self, marks: Mapping[str, str]) -> bool:
+        """Whether the version before was made of these very rows with these very settings."""
+        return self.warm and self.before is not None and not whats_different(self.before.manifest["fingerprint"], marks)
+
+    def choices(self) -> tuple[Choice, ...]:
+        """Where the run starts, as the plan says it."""
+        if self.before is None:
+            return ()
+        return (Choice(START, f"version {self.before.number}" if self.warm else "the base", self.reason),)
+
+    def to_json(self) -> dict[str, Any]:
+        """What the manifest and programs are told."""
+        return {
+            "before": self.before.number if self.before else None,
+            "start": "version" if self.warm else "base",
+            "reason": self.reason,
+            **self.delta.counts(),
+            "replayed": len(self.replayed),
+            "restored": len(self.restored),
+        }
+
+    def manifest(self) -> dict[str, Any]:
+        """The same with what was asked, for the run's own manifest."""
+        asked = {name: getattr(self.asked, name) for name in ("fresh", "force", "replay_deleted")}
+        return {**self.to_json(), "asked": asked}
+
+    def restored_for(self, adapters: Collection[str]) -> list[Row]:
+        """Deleted rows that are trained once more, for those adapters alone."""
+        return [now for row in self.restored if (now := narrowed(row, adapters))]
+
+    def marks(self) -> list[str]:
+        """What decides the bits of this run beside its document and settings."""
+        start = self.before.sha256 if self.warm and self.before else ""
+        return [start, *sorted(self.delta.to_learn if self.warm else ()), *sorted(self.replayed)]
+
+    def segment(self, number: int, train: Sequence[Row], validation: Sequence[Row]) -> bytes:
+        """What version `number`, made of these rows, knows."""
+        ledger = next_ledger(self.ledger, self.delta, number, train, validation)
+        return write_segment(ledger, train)
+
+
+def recall(
+    store: Store, asked: Asked, settings: Mapping[str, str], assigned: Sequence[Assigned], seed: int
+) -> tuple[Memory, tuple[Assigned, ...]]:
+    """Where the run starts and on which rows, and the rows of each phase on their sides.
+
+    `settings` is the part of the fingerprint that no row has a part in.  Raises DamagedStoreError when what the
+    version before knows cannot be read and is needed.
+    """
+    before = store.current()
+    if before is None:
+        return Memory(asked=asked), tuple(assigned)
+    try:
+        ledger = read_ledger(before)
+    except DamagedStoreError:
+        if not asked.fresh:
+            raise
+        ledger = None
+    known = ledger.known if ledger else ()
+    sided = tuple((phase, *keep_sides(known, train, held)) for phase, train, held in assigned)
+    delta = compare_rows(known, [row for _, train, _ in sided for row in train])
+    if reason := _why_from_the_base(before, ledger, asked, settings, delta, sided):
+        delta = compare_rows(known, [row for _, train, _ in assigned for row in train])
+        return Memory(before, ledger, reason=reason, delta=delta, asked=asked), tuple(assigned)
+    replayed, restored = _replay(store, known, delta, asked, before.number, seed)
+    memory = Memory(before, ledger, True, "", delta, replayed, restored, asked)
+    return replace(memory, reason=_in_words(memory, len(restored))), sided
+
+
+def chosen(memory: Memory, rows: Sequence[Row]) -> list[Row | None]:
+    """Each row as this warm run trains it, None where it does not.
+
+    An adapter for which nothing is new is carried over as it is: no replayed row is trained for it.
+    """
+    learn, again = memory.delta.to_learn, frozenset(memory.replayed)
+    marked = [identity(row) for row in rows]
+    touched = {name for one, row in zip(marked, rows, strict=True) if one in learn for name in row.adapters}
+    return [
+        row if one in learn else narrowed(row, touched) if one in again else None
+        for one, row in zip(marked, rows, strict=True)
+    ]
+
+
+def narrowed(row: Row, touched: Collection[str]) -> Row | None:
+    """The row for those of its adapters that are among `touched`; None when there is none."""
+    names = tuple(name for name in row.adapters if name in touched)
+    return replace(row, adapters=names) if names else None
+
+
+def _why_from_the_base(
+    before: Version,
+    ledger: Ledger | None,
+    asked: Asked,
+    settings: Mapping[str, str],
+    delta: Delta,
+    sided: Sequence[Assigned],
+) -> str:
+    """Why the version before is no start, "" when it is one."""
+    seen = before.manifest["fingerprint"]
+    name = f"version {before.number}"
+    if asked.fresh:
+        return "--fresh asks for it"
+    if ledger is None:
+        return f"{name} did not note which rows it was trained on"
+    if changed := settings_changed(seen, settings):
+        return f"{', '.join(changed)} changed since {name}"
+    if MOST_STEPS in seen and not asked.max_steps:
+        return f"{name} was stopped by --max-steps before its epochs were over"
+    if not delta.kept and (delta.to_learn or not sided):
+        return f"no row of {name} is left"
+    if not delta.to_learn and (MOST_STEPS in seen or (asked.force and not delta.gone)):
+        return f"no row is new since {name}, and all are to be trained again"
+    return ""
+
+
+def _replay(
+    store: Store, known: Sequence[Known], delta: Delta, asked: Asked, version: int, seed: int
+) -> tuple[tuple[str, ...], tuple[Row, ...]]:
+    """The old rows to train once more, and the contents of those of them that the document no longer has."""
+    if not delta.to_learn:
+        return (), ()
+    kept = set(delta.kept)
+    pool = [entry for entry in known if entry.id in kept]
+    if asked.replay_deleted:
+        gone = set(delta.gone)
+        pool += [entry for entry in known if entry.side == "gone" or entry.id in gone]
+    drawn = draw(pool, version, seed, sample_size(len(pool), len(delta.to_learn)))
+    lost = {entry.id: entry.first for entry in pool if entry.id not in kept and entry.id in drawn}
+    restored = {one: row for one, row in read_rows(store, lost).items() if _is_whole(row)}
+    return tuple(one for one in drawn if one in kept or one in restored), tuple(restored.values())
+
+
+def _is_whole(row: Row) -> bool:
+    """Whether the files that a row refers to are still there."""
+    media = (part for message in row.messages for part in message.content if isinstance(part, Media))
+    return all(Path(part.path).is_file() for part in media)
+
+
+def _in_words(memory: Memory, restored: int) -> str:
+    """`3 new, 1 changed, 0 gone; 20 of 196 old rows replayed`."""
+    count = memory.delta.counts()
+    again = len(memory.replayed) - restored
+    said = f"{count['new']} new, {count['changed']} changed, {count['gone']} gone"
+    if memory.delta.to_learn:
+        said += f"; {again} of {count['kept']} old rows replayed"
+    return said + (f", and {restored} deleted ones" if restored else "")
