@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-from ..api import DlmError, Event, InterruptedRunError, UsageError
+from ..api import Control, DlmError, InterruptedRunError, UsageError
 from ..api.errors import UntrustedError
 from ..plugins import Plugins
 from ..sources.allowed import allow
@@ -27,18 +27,18 @@ def run_on_save(
     """
     from ..watching import watch
 
-    allowed = allow(allow_secret)
+    allowed, control = allow(allow_secret), Control(plugins.emit)
     changed: list[str] = []
     is_running = False
     try:
         for cycle in count(1):
             with watch(document, plugins, allowed) as watched:
-                plugins.emit(Event("cycle", {"cycle": cycle, "changed": changed}))
+                control.emit("cycle", cycle=cycle, changed=changed)
                 is_running = True
                 code = _run(once, cycle, as_json)
                 is_running = False
-                about = {"cycle": cycle, "document": str(document), "files": watched.before.files, "exit_code": code}
-                plugins.emit(Event("waiting", about))
+                files = watched.before.files
+                control.emit("waiting", cycle=cycle, document=str(document), files=files, exit_code=code)
                 changed = watched.wait()
     except KeyboardInterrupt:
         if is_running:

@@ -100,7 +100,7 @@ def test_no_nested_file_lets_a_secret_through(desk: Desk) -> None:
     assert taken(check(desk))[1] == []
 
 
-def test_the_option_lifts_no_other_rule(desk: Desk, tmp_path: Path) -> None:
+def test_the_option_lifts_no_other_rule(desk: Desk) -> None:
     outside = desk.folder.parent / "outside.env"
     outside.write_text("X=1\n")
     desk.write("", f"training:\n  sources_policy: strict\n  sources:\n    - path: {outside}\n")
