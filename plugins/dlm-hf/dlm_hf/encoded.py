@@ -252,6 +252,8 @@ def _text(value: bytes, size: int, count: int, fits: int) -> EncodedText:
 def _chat(value: bytes, size: int, count: int) -> EncodedChat:
     place, parts = _HEAD.size, []
     for _ in range(count):
+        if place >= len(value):
+            raise ValueError("its length is wrong")
         ids, runs = (int.from_bytes(value[place + at : place + at + 4], "little") for at in (0, 4))
         start = place + 8 + 4 * runs
         place = start + ids * size
