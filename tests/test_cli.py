@@ -139,3 +139,11 @@ def test_a_missing_trainer_is_said_once_for_all_its_rows(desk):
     result = desk.dlm("-P", "no:hf", "check", desk.write())
     assert result.err.count("no installed trainer takes") == 2
     assert "'chat' rows; 3 rows, this is the first" in result.err
+
+
+@pytest.mark.parametrize("line", ["plugins", "plugins --why hf", "doctor", "bases", "export --list", "show notes.dlm"])
+def test_no_line_in_a_pipe_ends_in_blanks(desk, line):
+    desk.write()
+    out = desk.dlm(*line.split()).out
+    assert [text for text in out.splitlines() if text != text.rstrip()] == []
+    assert out.strip()

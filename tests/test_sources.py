@@ -14,7 +14,7 @@ import pytest
 from dlm_core.api import DocumentError, Problem
 from dlm_core.document import parse_document
 from dlm_core.plugins import Plugins
-from dlm_core.sources import Gathered, gather
+from dlm_core.sources.gather import Gathered, gather
 from dlm_core.sources.trust import trust
 from tests.conftest import ID
 

@@ -7,7 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from ..units import bytes_text as bytes_text
 from ..units import seconds_text as seconds_text
@@ -41,7 +41,22 @@ def console(stream: IO[str] | None = None) -> Console:
     stream = stream or sys.stdout
     color = wants_color(stream)
     width = None if stream.isatty() else 120
-    return Console(file=stream, no_color=not color, force_terminal=color or None, highlight=False, width=width)
+    file = stream if stream.isatty() else cast("IO[str]", _Trimmed(stream))
+    return Console(file=file, no_color=not color, force_terminal=color or None, highlight=False, width=width)
+
+
+class _Trimmed:
+    """A stream whose lines do not end in blanks, with which rich fills the last column of a table."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        *lines, rest = text.split("\n")
+        return self._stream.write("\n".join([*(line.rstrip(" ") for line in lines), rest]))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 #: Whether this command has printed its report: an error after it is told by the exit code and on stderr alone.

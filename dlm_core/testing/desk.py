@@ -111,7 +111,7 @@ class Desk:
     def rows(self, body: str, front: str = "") -> tuple[Row, ...]:
         """The rows of a document, those of its sources too.  Raises DocumentError with every problem."""
         from ..document import build_rows, read_document
-        from ..sources import gather
+        from ..sources.gather import gather
 
         plugins = self.plugins()
         document = read_document(self.write(body, front), plugins)
@@ -121,7 +121,7 @@ class Desk:
         """Every error and warning of a document and its sources, in the order of their positions."""
         from ..api import DocumentError
         from ..document import collect_rows, read_document
-        from ..sources import gather
+        from ..sources.gather import gather
 
         plugins = self.plugins()
         try:
