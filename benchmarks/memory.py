@@ -77,6 +77,7 @@ def measure(case: Case) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         subprocess.run([sys.executable, __file__, "--make", json.dumps(asdict(case)), folder], check=True)
+        # Each row becomes two whole pieces and a rest, so that two steps are full: in the second there are moments.
         rows = [text_row("a " * (case.length * 2) + f"{n}", Span(n + 1)) for n in range(case.micro)]
         forget_peak()
         settings = AdapterSettings(case.adapter, case.rank, 16, case.dropout)
@@ -85,7 +86,7 @@ def measure(case: Case) -> dict[str, object]:
             rows,
             place,
             adapters={"default": settings},
-            settings=TrainingSettings(case.length, 1, case.optimizer, max_steps=2),
+            settings=TrainingSettings(case.length, 1, case.optimizer),
             precision=Precision(case.dtype, "nf4" if case.adapter == "qlora" else "none", "a measurement"),
             batch=Batch(case.micro, 1),
         )

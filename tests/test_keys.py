@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -90,13 +91,44 @@ def test_the_sequence_length_splits_prose_and_refuses_long_answers(desk):
     assert desk.dlm("train", path, "--long-rows", "cut").code == 0
 
 
-def test_an_optimizer_that_is_not_there_is_refused_before_training(desk):
-    path = desk.write(training="  optimizer: galore_adamw\n")
-    refused = desk.dlm("train", path)
-    assert refused.code != 0
-    assert "galore_adamw" in refused.err
-    assert "Traceback" not in refused.err
-    assert not desk.dlm("show", path, "--json").json["runs"]
+EIGHT = {**SHORT, "lora_r": "16", "target_modules": "[q_proj, v_proj]"}
+
+
+def test_each_optimizer_trains_other_bits_and_says_what_it_is(desk):
+    found, said = {}, {}
+    for name in ("adamw_torch", "adamw_bnb_8bit", "paged_adamw_8bit", "galore_adamw", "galore_adamw_8bit"):
+        mine = Desk(desk.folder, desk.home / name)
+        found[name] = train(mine, {**EIGHT, "optimizer": name})[0]
+        plan = mine.dlm("plan", desk.folder / "notes.dlm", "--json").json
+        said[name] = {choice["name"]: choice for choice in plan["choices"]}.get("optimizer")
+    assert found.pop("paged_adamw_8bit") == found["adamw_bnb_8bit"]
+    assert len(set(found.values())) == 4
+    assert said["adamw_torch"] is None
+    assert said["paged_adamw_8bit"]["value"] == "adamw_bnb_8bit", "a processor has no GPU memory to page out of"
+    assert "no GPU memory" in said["paged_adamw_8bit"]["reason"]
+    assert "rank 8 of 16" in said["galore_adamw"]["reason"]
+
+
+def rates(desk: Desk, **settings: str) -> list[float]:
+    path = desk.write(training="".join(f"  {key}: {value}\n" for key, value in {**SHORT, **settings}.items()))
+    done = desk.dlm("train", path, "--json")
+    assert done.code == 0, done.err
+    events = [json.loads(line) for line in done.out.splitlines()]
+    return [event["learning_rate"] for event in events if event["event"] == "step"]
+
+
+def test_the_learning_rate_follows_its_schedule(desk):
+    few = {"num_epochs": "5", "warmup_ratio": "0"}
+    constant = rates(desk, lr_scheduler="constant", **few)
+    linear = rates(desk, lr_scheduler="linear", **few)
+    cosine = rates(desk, lr_scheduler="cosine", **few)
+    warmed = rates(desk, lr_scheduler="constant", num_epochs="5", warmup_ratio="0.5")
+    steps = len(constant)
+    assert constant == [5e-3] * steps
+    assert linear == pytest.approx([5e-3 * (1 - step / steps) for step in range(steps)])
+    assert cosine == pytest.approx([2.5e-3 * (1 + math.cos(math.pi * step / steps)) for step in range(steps)])
+    rise = round(steps / 2)
+    assert warmed == pytest.approx([5e-3 * min(1, (step + 1) / (rise + 1)) for step in range(steps)])
 
 
 def test_default_temperature_and_top_p_are_used_by_prompt(used):
