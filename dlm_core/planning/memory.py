@@ -105,7 +105,7 @@ def memory_parts(
     logit_rows = min(labelled, LOGIT_ROWS) if shape.plain_head else tokens
     dropped = any(settings.lora_dropout for settings in adapters.values())
     entering = (6 * shape.hidden + shape.intermediate) * (size + 1) if dropped else 0
-    kept = (18 * shape.hidden + 7 * shape.intermediate) * size + entering
+    kept: float = (18 * shape.hidden + 7 * shape.intermediate) * size + entering
     if any(settings.adapter == "dora" for settings in adapters.values()):
         kept += DORA_OUTPUTS * _outputs(shape) * size
     activations = tokens * shape.layers * kept

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from ..api import BaseModel, Document, DocumentError, Hardware, Precision, PrecisionPolicy, Problem
+from ..api import BaseModel, Choice, Document, DocumentError, Hardware, Precision, PrecisionPolicy, Problem
 
 Dtype = Literal["bf16", "fp16", "fp32"]
 
@@ -101,3 +101,9 @@ def parameters(base: BaseModel) -> int:
         return sum(path.stat().st_size for path in Path(base.location).glob("*.safetensors")) // 2
     except OSError:
         return 0
+
+
+def precision_choice(precision: Precision) -> Choice:
+    """The precision as a line of the plan."""
+    value = precision.dtype if precision.quant == "none" else f"{precision.dtype}, base in {precision.quant}"
+    return Choice("precision", value, precision.reason)

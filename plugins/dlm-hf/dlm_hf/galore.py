@@ -103,4 +103,5 @@ def _without_rounding(projector: Any, projected: torch.Tensor) -> torch.Tensor:
     kept = (strength > NEGLIGIBLE * strength.max()).to(projected.dtype)
     # The projection is (rows, rank) from the left and (rank, columns) from the right.
     projector.ortho_matrix = projector.ortho_matrix * (kept if along == 0 else kept.unsqueeze(1))
-    return projected * (kept.unsqueeze(1) if along == 0 else kept)
+    left: torch.Tensor = projected * (kept.unsqueeze(1) if along == 0 else kept)
+    return left
