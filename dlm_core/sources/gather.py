@@ -1,12 +1,11 @@
 """Gather: the document's own sections, then those of the files its `training.sources` point at."""
 
 # Strings, not Path objects: this is run for every file of a tree.
-# ruff: noqa: PTH100, PTH119, PTH120
+# ruff: noqa: PTH119, PTH120
 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,15 +14,14 @@ from typing import Any
 from ..api import Document, DocumentError, Problem, Section, SourceReader, Span
 from ..api.errors import UntrustedError
 from ..document.make import make_source_section
-from ..files import default_home
 from ..plugins import Plugins
 from . import builtin
 from .allowed import NOTHING, Allowed, Watched
 from .decisions import EMPTY, LET_THROUGH, TAKEN, Decision, Rule, Tally, rule
-from .globs import Globs, compile_globs
 from .opening import TooLargeError, mount_points, open_regular, read_in, read_open
 from .scope import Scope
-from .secret import is_private_key, is_secret, is_secret_name
+from .secret import is_private_key, is_secret_name
+from .source import Source, find_source, home_of, secret_problem, unusable
 from .text import HEAD
 from .trust import is_trusted
 from .walk import File, Walk, reason
@@ -58,21 +56,6 @@ def gather(
     gathering = Gathering(doc, plugins, see, allowed=allowed)
     sections = tuple(gathering)
     return Gathered(sections, tuple(gathering.warnings), gathering.tally, gathering.weights)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One entry of `training.sources`, found: `root` is a path without links; `is_secret` says that all below is."""
-
-    text: str
-    root: str
-    is_file: bool
-    where: Span
-    include: Globs
-    exclude: Globs
-    most_bytes: int | None
-    most_files: int | None
-    is_secret: bool = False
 
 
 @dataclass
@@ -120,7 +103,7 @@ class Gathering:
         found = []
         for index, source in enumerate(self.doc.config["training"]["sources"] or ()):
             where = self.doc.where_value(f"training.sources.{index}.path")
-            one = _find_source(Path(self.home), source, where, self.allowed)
+            one = find_source(Path(self.home), source, where, self.allowed)
             if isinstance(one, Problem):
                 self.errors.append(one)
             elif self.strict and not self._inside(one.root):
@@ -196,7 +179,7 @@ class Gathering:
 
     def _decide(self, source: Source, decision: Decision) -> None:
         if decision.is_folder and decision.name == "." and decision.warn:
-            self.errors.append(_unusable(source.where, source.text, decision.rule.text))
+            self.errors.append(unusable(source.where, source.text, decision.rule.text))
             return
         self.tally.add(decision)
         if self.see is not None:
@@ -222,7 +205,7 @@ class Gathering:
             return None
         except OSError as error:
             if source.is_file:
-                self.errors.append(_unusable(source.where, source.text, reason(error)))
+                self.errors.append(unusable(source.where, source.text, reason(error)))
             else:
                 self._decide(source, Decision(file.name, rule("file", reason(error)), warn=True))
             return None
@@ -292,7 +275,7 @@ class Gathering:
         head, name = data[:HEAD], file.name
         if is_private_key(head) and not (self.allowed and os.path.realpath(file.path) in self.allowed.files):
             if source.is_file:
-                self.errors.append(_secret(source.where, name))
+                self.errors.append(secret_problem(source.where, name))
             raise ValueError("secret, a private key")
         reader = self._reader_for(source, name, head)
         if reader is None:
@@ -363,18 +346,6 @@ def _has_line(found: tuple[Any, ...]) -> bool:
     return len(found) == 3 or isinstance(found[3], int)
 
 
-def home_of(document: Path) -> str:
-    """The folder a document's relative paths start at, without links: its own, or the one above when that is .dlm.
-
-    Where DLM keeps its own files may be called .dlm too; what lies above that one is the user's whole home.
-    """
-    own = os.path.dirname(os.path.abspath(document))
-    home = os.path.realpath(own)
-    if os.path.basename(own) != ".dlm" or home == os.path.realpath(default_home()):
-        return home
-    return os.path.realpath(os.path.dirname(own))
-
-
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
         state = path.stat()
@@ -385,50 +356,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _named(source: Source) -> File:
     return File(source.root, os.path.basename(source.text.rstrip("/")), True, Scope())
-
-
-def _find_source(home: Path, source: Mapping[str, Any], where: Span, allowed: Allowed) -> Source | Problem:
-    """The file or folder that a source names; or what is wrong with it."""
-    text = source["path"]
-    try:
-        root = home / Path(text).expanduser()
-        secret, real = is_secret(root), os.path.realpath(root)
-        if secret and not allowed.reaches(real):
-            return _secret(where, text)
-        is_file = _is_file(root)
-        include, exclude = compile_globs(tuple(source["include"])), compile_globs(tuple(source["exclude"]))
-    except (FileNotFoundError, NotADirectoryError):
-        return Problem(where, f"the source {text} does not exist", f"looked for {root}", code="DLM0501")
-    except (OSError, ValueError, RuntimeError) as error:
-        # RuntimeError is what `~` of an unknown user and, before Python 3.13, a circle of links give.
-        return _unusable(where, text, reason(error))
-    return Source(
-        text,
-        real,
-        is_file,
-        where,
-        include,
-        exclude,
-        source["max_bytes_per_file"],
-        source["max_files"],
-        secret,
-    )
-
-
-def _is_file(root: Path) -> bool:
-    """Raises OSError when it is not there, ValueError when it is neither a file nor a folder."""
-    kind = root.stat().st_mode
-    if stat.S_ISDIR(kind):
-        return False
-    if stat.S_ISREG(kind):
-        return True
-    raise ValueError("it is neither a file nor a folder")
-
-
-def _secret(where: Span, name: str) -> Problem:
-    hint = "keys, tokens and what a system keeps private are no sources; name another file or folder"
-    return Problem(where, f"the source {name} is secret and never read", hint, code="DLM0505")
-
-
-def _unusable(where: Span, name: str, why: str) -> Problem:
-    return Problem(where, f"the source {name} cannot be read: {why}", None, code="DLM0506")

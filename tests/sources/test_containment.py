@@ -18,7 +18,8 @@ import pytest
 
 from dlm_core.api import DlmError, Document, Section
 from dlm_core.document import read_document
-from dlm_core.sources.gather import Gathering, home_of
+from dlm_core.sources.gather import Gathering
+from dlm_core.sources.source import home_of
 from dlm_core.testing import Desk
 
 SECRET = "HUNTER2"
