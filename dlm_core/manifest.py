@@ -44,7 +44,8 @@ def settings_marks(
     long_rows: str,
 ) -> dict[str, str]:
     """Everything but rows that decides the bits of an adapter, part by part, so that a change can be named."""
-    training = {name: value for name, value in doc.config["training"].items() if name not in _NOT_IN_THE_BITS}
+    written = {name: value for name, value in doc.config["training"].items() if value is not None}
+    training = {name: value for name, value in written.items() if name not in _NOT_IN_THE_BITS}
     shared = asdict(settings)
     del shared["max_steps"]
     return {

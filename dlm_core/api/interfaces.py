@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .document import Document, Problem, Section
     from .jobs import Artifact, ExportJob, LongRows, Sampling, Score, TrainJob, TrainResult
     from .models import BaseModel, LocatedBase, TrainingSettings
-    from .planning import Hardware, Precision, RowSize, RowTokens
+    from .planning import Hardware, PhaseNotes, Precision, RowSize, RowTokens
     from .rows import Message, Row
 
 
@@ -128,11 +128,17 @@ class PrecisionPolicy(ABC):
 
 
 class Trainer(ABC):
-    """One training phase.  A plugin that is merely installed changes nothing: `wanted` looks at the document."""
+    """One training phase.  A plugin that is merely installed changes nothing: `wanted` looks at the document.
+
+    It comes behind the phases in `after` and ahead of those in `before`.  `takes_over`: kinds of row that, when this
+    phase is wanted, no phase trains on that does not name them here too.
+    """
 
     phase: ClassVar[str]
     after: ClassVar[tuple[str, ...]] = ()
+    before: ClassVar[tuple[str, ...]] = ()
     consumes: ClassVar[frozenset[str]]
+    takes_over: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def wanted(self, doc: Document, rows: Sequence[Row]) -> bool: ...
@@ -147,6 +153,12 @@ class Trainer(ABC):
         The plan counts with them and `job.settings` holds them.
         """
         return settings
+
+    def notes(self, doc: Document, rows: Sequence[Row], base: LocatedBase) -> PhaseNotes:
+        """What the plan says of this phase beyond its counts.  Must not import torch."""
+        from .planning import PhaseNotes
+
+        return PhaseNotes()
 
     @abstractmethod
     def train(self, job: TrainJob) -> TrainResult:

@@ -92,7 +92,8 @@ class TrainingSettings:
     """The settings of a run that all its adapters share.
 
     `max_steps`, which no document sets: the most optimizer steps of each adapter in each phase.  Training ends there,
-    and the schedule of the learning rate is made for that many.
+    and the schedule of the learning rate is made for that many.  `lr_floor`, which a phase may set: the share of the
+    highest learning rate that a falling schedule ends at.
     """
 
     sequence_len: int = 2048
@@ -102,6 +103,7 @@ class TrainingSettings:
     warmup_ratio: float = 0.1
     seed: int = 42
     max_steps: int | None = None
+    lr_floor: float = 0.0
 
     def most_steps(self, steps: int) -> int:
         """How many of so many optimizer steps are taken."""

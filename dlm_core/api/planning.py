@@ -104,8 +104,22 @@ class RowTokens:
 
 
 @dataclass(frozen=True, slots=True)
+class PhaseNotes:
+    """What a trainer has to say in the plan: choices and findings, memory in bytes by part, values for programs.
+
+    `memory` is counted with everything else that has to fit; of several phases the largest of a part counts.
+    `details` are JSON values, shown under the phase's name in the plan's `details`.
+    """
+
+    choices: tuple[Choice, ...] = ()
+    memory: Mapping[str, int] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PhasePlan:
-    """One training phase: its rows and validation rows, its tokens in one epoch, its optimizer steps, its epochs."""
+    """One training phase: its rows in one epoch and validation rows, its tokens in one epoch, its optimizer steps, its epochs."""
 
     phase: str
     rows: int

@@ -213,6 +213,10 @@ def plan_lines(plan: Any, base: str, adapters: Any, settings: Any) -> list[str]:
             f"           {phase.phase}: {phase.rows} rows{held}, {phase.tokens:,} tokens, "
             f"{phase.epochs} epochs, {phase.steps} steps of {plan.batch.micro}×{plan.batch.accumulate} rows"
         )
+    names = {phase.phase for phase in plan.phases}
+    for choice in plan.choices:
+        if choice.name.partition(" ")[0] in names:
+            lines.append(f"           {choice.name} {choice.value}: {choice.reason}")
     memory = sum(plan.memory.values())
     lines.append(
         f"           about {bytes_text(memory)} of {bytes_text(plan.hardware.free_memory)} free memory, "

@@ -132,9 +132,10 @@ def _fill(keeper: Any, index: int, one: torch.nn.Parameter, values: Mapping[str,
 
 
 def learning_rate(step: int, steps: int, peak: float, settings: TrainingSettings) -> float:
-    """The rate of step `step`, counted from 0: a linear warm-up, then constant or down to zero after the last step.
+    """The rate of step `step`, counted from 0: a linear warm-up, then constant or down after the last step.
 
-    The first step of the warm-up already learns, and cosine is half a period.
+    It falls to the settings' `lr_floor`, a share of the peak that is zero as a rule.  The first step of the warm-up
+    already learns, and cosine is half a period.
     """
     warmup = round(settings.warmup_ratio * steps)
     if step < warmup:
@@ -144,10 +145,15 @@ def learning_rate(step: int, steps: int, peak: float, settings: TrainingSettings
         case "constant":
             return peak
         case "linear":
-            return peak * (1 - done)
+            return peak * _above(settings.lr_floor, 1 - done)
         case "cosine":
-            return peak * 0.5 * (1 + math.cos(math.pi * done))
+            return peak * _above(settings.lr_floor, 0.5 * (1 + math.cos(math.pi * done)))
         case other:
             raise RunFailedError(
                 f"the schedule {other} is unknown", "set training.lr_scheduler to cosine, linear or constant"
             )
+
+
+def _above(floor: float, share: float) -> float:
+    """A share from 0 to 1 brought into the range from `floor` to 1."""
+    return floor + (1 - floor) * share
