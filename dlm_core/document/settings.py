@@ -22,4 +22,4 @@ def training_settings(document: Document) -> TrainingSettings:
 
 
 def _picked(kind: type[AdapterSettings] | type[TrainingSettings], config: Mapping[str, Any]) -> dict[str, Any]:
-    return {field.name: config[field.name] for field in fields(kind) if field.name != "max_steps"}
+    return {field.name: config[field.name] for field in fields(kind) if field.name in config}
