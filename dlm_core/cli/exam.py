@@ -9,7 +9,7 @@ import click
 
 from ..api import NotLearnedError
 from ..plugins import Plugins
-from .common import document_argument, json_option, version_option, watching
+from .common import allow_secret_option, document_argument, json_option, version_option, watching
 from .terminal import print_json
 
 
@@ -17,9 +17,17 @@ from .terminal import print_json
 @document_argument
 @click.option("--min-exam", type=click.FloatRange(0, 1), metavar="SHARE", help="Exit code 8 below this share.")
 @version_option
+@allow_secret_option
 @json_option
 @click.pass_obj
-def exam(plugins: Plugins, document: Path, min_exam: float | None, number: int | None, as_json: bool) -> None:
+def exam(
+    plugins: Plugins,
+    document: Path,
+    min_exam: float | None,
+    number: int | None,
+    allow_secret: tuple[Path, ...],
+    as_json: bool,
+) -> None:
     """Ask every question of DOCUMENT and report each section's loss with and without the adapter."""
     from .. import pipeline
     from .live import LiveReporter
@@ -28,7 +36,7 @@ def exam(plugins: Plugins, document: Path, min_exam: float | None, number: int |
 
     if not as_json and is_live(sys.stderr):
         plugins.attach(LiveReporter(), "reporter")
-    options = pipeline.Options(fetch=False, ask_licence=False, min_exam=min_exam)
+    options = pipeline.Options(fetch=False, ask_licence=False, min_exam=min_exam, allow_secret=allow_secret)
     with watching(plugins) as control:
         try:
             outcome = pipeline.exam_again(document, plugins, options, control, number)

@@ -9,7 +9,7 @@ import click
 from ..api import UsageError
 from ..plugins import Plugins
 from . import values
-from .common import adapter_option, json_option, say_waiting, version_option, watching
+from .common import adapter_option, allow_secret_option, json_option, say_waiting, version_option, watching
 from .terminal import console, print_json
 
 
@@ -36,6 +36,7 @@ from .terminal import console, print_json
 @click.option("--list", "list_formats", is_flag=True, help="List the formats and their options.")
 @version_option
 @adapter_option
+@allow_secret_option
 @json_option
 @click.pass_obj
 def export(
@@ -47,6 +48,7 @@ def export(
     list_formats: bool,
     number: int | None,
     adapter: str | None,
+    allow_secret: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Write the current version of DOCUMENT in each FORMAT, checked against the original."""
@@ -64,7 +66,8 @@ def export(
         raise UsageError("no export format is installed for this", "name one: `dlm export DOCUMENT --list`")
     values = exporting.read_options(options, exporters)
     with watching(plugins) as control, attach_reporter(plugins, as_json):
-        ready = pipeline.prepare(document, plugins, pipeline.Options(fetch=False, ask_licence=False), control)
+        asked = pipeline.Options(fetch=False, ask_licence=False, allow_secret=allow_secret)
+        ready = pipeline.prepare(document, plugins, asked, control)
         store = open_store(ready.doc.id)
         version = pipeline.current_version(store, number)
         for exporter in exporters:

@@ -9,6 +9,10 @@ from typing import Any
 from ..api import AdapterSettings, Document, TrainingSettings
 
 
+#: Settings that no key of the frontmatter gives: the command line or a phase does.
+_NOT_IN_DOCUMENTS = frozenset({"max_steps", "lr_floor"})
+
+
 def adapter_settings(document: Document) -> dict[str, AdapterSettings]:
     """Each adapter's settings by name, in the order of declaration; one `default` when none is declared."""
     training = document.config["training"]

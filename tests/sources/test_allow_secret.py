@@ -127,3 +127,12 @@ def test_every_command_that_reads_sources_takes_it(desk: Desk) -> None:
     assert "it is not secret" in desk.dlm("tokens", "notes.dlm", "--allow-secret", "tree/notes.md").err
     assert desk.dlm("train", "notes.dlm", *allow).code == 0
     assert ".env is read, as --allow-secret asks" in desk.dlm("run", "notes.dlm", "--no-export", *allow).err
+
+
+def test_a_version_of_a_secret_source_is_examined_and_exported(desk: Desk) -> None:
+    desk.write("", "training:\n  sources:\n    - path: tree/.env\n")
+    allow = ("--allow-secret", "tree/.env")
+    assert desk.dlm("run", "notes.dlm", "--no-export", *allow).code == 0
+    for command in (["exam", "notes.dlm"], ["export", "notes.dlm", "adapter"]):
+        assert "DLM0505" in desk.dlm(*command).err
+        assert desk.dlm(*command, *allow).code == 0
