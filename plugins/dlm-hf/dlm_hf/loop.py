@@ -32,7 +32,7 @@ class Task:
     """One adapter to train: the model it is attached to, what it learns from, how loss is taken, how fast.
 
     `collate` makes of examples and a pad id what `loss` takes: a value with `ids`, shape (rows, positions), and `to`.
-    `checkpoint_every` is in seconds.
+    `checkpoint_every` is in seconds.  `before_step` is told the number of each step, counted from 0.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Task:
     learning_rate: float
     checkpoint_every: float = 60.0
     collate: Callable[[Sequence[Any], int], Any] = collate
+    before_step: Callable[[int], None] = lambda step: None
 
     @property
     def prefix(self) -> str:
@@ -93,6 +94,7 @@ def fit(job: TrainJob, task: Task) -> Mapping[str, float]:
             if before + place < progress.step:
                 continue
             started = time.monotonic()
+            task.before_step(progress.step)
             rate = optim.learning_rate(progress.step, steps, task.learning_rate, job.settings)
             norm = _take_step(task, step, optimizer, scaler, rate, progress)
             progress.seconds += time.monotonic() - started

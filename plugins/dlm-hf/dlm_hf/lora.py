@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from dlm_core.api import RunFailedError
 
+from . import token_rows
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -52,6 +54,8 @@ def attach(model: Any, settings: AdapterSettings, base_key: str) -> Any:
 
 def detach(model: Any) -> Any:
     """Take the adapter off; the base is as it was."""
+    if (rows := token_rows.rows_of(model)) is not None:
+        rows.remove()
     return model.unload()
 
 
@@ -80,8 +84,8 @@ def linear_layers(model: Any) -> dict[str, Any]:
 
 
 def trainable(model: Any) -> dict[str, torch.nn.Parameter]:
-    """The parameters that learn, in the model's order."""
-    return {name: one for name, one in model.named_parameters() if one.requires_grad}
+    """The parameters that learn or did so at first, in the model's order."""
+    return {name: one for name, one in model.named_parameters() if one.requires_grad or token_rows.is_rows(name)}
 
 
 def snapshot(model: Any) -> dict[str, torch.Tensor]:
@@ -99,7 +103,10 @@ def restore(model: Any, values: Mapping[str, torch.Tensor]) -> None:
 
 
 def warm_start(model: Any, folder: Path) -> None:
-    """Continue from an adapter on disk.  Raises RunFailedError when its settings or shapes are not the model's."""
+    """Continue from an adapter on disk.  Raises RunFailedError when its settings or shapes are not the model's.
+
+    Its embedding rows were taken when the model was given its own.
+    """
     import peft
     import safetensors.torch
 
@@ -110,8 +117,8 @@ def warm_start(model: Any, folder: Path) -> None:
         for name in ("r", "lora_alpha", "use_dora", "use_rslora", "target_modules")
         if old.get(name) != new[name]
     ]
-    values = safetensors.torch.load_file(folder / _WEIGHTS)
-    own = adapter_tensors(model)
+    values = _without_rows(safetensors.torch.load_file(folder / _WEIGHTS))
+    own = _without_rows(adapter_tensors(model))
     shapes = {name: tuple(one.shape) for name, one in values.items()}
     if not changed and shapes != {name: tuple(one.shape) for name, one in own.items()}:
         changed = ["its tensors have other names or shapes"]
@@ -128,12 +135,20 @@ def adapter_tensors(model: Any) -> dict[str, torch.Tensor]:
     import peft
 
     found = peft.get_peft_model_state_dict(model, adapter_name=_NAME, save_embedding_layers=False)
+    if (rows := token_rows.rows_of(model)) is not None:
+        found[token_rows.stored_name(model)] = rows.values()
     return {name: found[name].detach().to("cpu").contiguous() for name in sorted(found)}
+
+
+def _without_rows(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: one for name, one in tensors.items() if not name.endswith(token_rows.STORED)}
 
 
 def config_json(model: Any) -> str:
     """`adapter_config.json`: sorted, free of paths and of anything that differs between equal runs."""
     settings = {**model.peft_config[_NAME].to_dict(), "inference_mode": True}
+    if (rows := token_rows.rows_of(model)) is not None:
+        settings[token_rows.INDICES] = rows.ids
     return json.dumps(_plain(settings), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's standard name
+import torch.utils.checkpoint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -48,8 +49,8 @@ def summed_loss(model: Any, batch: MicroBatch, plain_head: bool) -> torch.Tensor
     if not plain_head:
         return F.cross_entropy(states.float(), batch.targets, reduction="sum")
     head = model.get_output_embeddings()
-    if type(head) is not torch.nn.Linear or head.weight.requires_grad:
-        return F.cross_entropy(head(states).float(), batch.targets, reduction="sum")
+    if type(head) is not torch.nn.Linear or head.weight.requires_grad or head._forward_hooks:
+        return _chunked_loss(head, states, batch.targets)
     return F.linear_cross_entropy(
         states.to(head.weight.dtype),
         head.weight,
@@ -58,6 +59,19 @@ def summed_loss(model: Any, batch: MicroBatch, plain_head: bool) -> torch.Tensor
         reduction="sum",
         options=torch.nn.LinearCrossEntropyOptions(chunking_method=None, batch_chunk_size=_CHUNK),
     ).float()
+
+
+def _chunked_loss(head: torch.nn.Module, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """The summed loss through a head of any kind; logits of one chunk are alive at a time, backward computes them anew."""
+    parts = list(zip(torch.split(states, _CHUNK), torch.split(targets, _CHUNK), strict=True))
+
+    def one(part: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(head(part).float(), wanted, reduction="sum")
+
+    if len(parts) == 1 or not states.requires_grad:
+        return torch.stack([one(*pair) for pair in parts]).sum()
+    again = [torch.utils.checkpoint.checkpoint(one, *pair, use_reentrant=False) for pair in parts]
+    return torch.stack(again).sum()
 
 
 def label_losses(model: Any, batch: MicroBatch, plain_head: bool) -> torch.Tensor:

@@ -7,7 +7,7 @@ without rows is carried over.  What they do not share is a `Lesson`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dlm_core.api import Row, TrainJob
 
     from .batches import Learnable
+    from .token_rows import TokenRows
     from .tokens import Coder
 
 
@@ -30,6 +31,7 @@ class Student:
     """An adapter about to be trained: `model` is the base, `adapted` the same with the adapter on it.
 
     The adapter is as the phase or version before left it, or new.  `plain_head` is what `loss.summed_loss` asks for.
+    `rows` are its embedding rows, if it has any.
     """
 
     job: TrainJob
@@ -41,6 +43,7 @@ class Student:
     validation: Sequence[Any]
     plain_head: bool
     checkpoint_every: float
+    rows: TokenRows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,14 @@ class Lesson:
     """What sets a phase apart: the kinds of row it takes, what it makes of them, and how an adapter learns from that.
 
     `examples` raises RunFailedError for rows that do not fit.  `fit` trains the student in place, leaves its best
-    state in it and returns metrics: as a rule by way of `loop.fit`.
+    state in it and returns metrics: as a rule by way of `loop.fit`.  `row_ids` are the token ids, of an adapter's
+    examples, whose embedding rows learn too; rows that the adapter has already stay as they are where it gives none.
     """
 
     kinds: frozenset[str]
     examples: Callable[[TrainJob, Coder, Sequence[Row]], Sequence[Learnable]]
     fit: Callable[[Student], Mapping[str, float]]
+    row_ids: Callable[[Sequence[Any]], Collection[int]] = lambda examples: ()
 
 
 def train_adapters(job: TrainJob, lesson: Lesson, checkpoint_every: float = 60.0) -> TrainResult:
@@ -111,15 +116,18 @@ def _train_one(
     from . import checkpoints, lora
     from .embeddings import fit_embeddings
     from .loss import plain_head
+    from .token_rows import put_rows
 
     fit_embeddings(model, coder.vocabulary_size)
     is_plain = plain_head(model) is not None
     torch.manual_seed(job.settings.seed)  # before the adapter exists: its first matrices are random
     adapted = lora.attach(model, job.adapters[name], job.base.model.key)
     try:
-        if (start := _start(job, name)) is not None:
+        start, ids = _start(job, name), lesson.row_ids(examples)
+        rows = put_rows(model, ids, start, learning=bool(ids))
+        if start is not None:
             lora.warm_start(adapted, start)
-        student = Student(job, name, coder, model, adapted, examples, validation, is_plain, checkpoint_every)
+        student = Student(job, name, coder, model, adapted, examples, validation, is_plain, checkpoint_every, rows)
         metrics = lesson.fit(student)
         with checkpoints.whole_folder(job.work / f"finished-{name}") as folder:
             lora.save_adapter(adapted, folder / "adapter")

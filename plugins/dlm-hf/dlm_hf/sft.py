@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 
 def train(job: TrainJob, checkpoint_every: float = 60.0) -> TrainResult:
     """Train each adapter of the job on its text and chat rows: see `phase.train_adapters`."""
-    return train_adapters(job, Lesson(frozenset({"text", "chat"}), _examples, _fit), checkpoint_every)
+    return train_adapters(job, Lesson(frozenset({"text", "chat"}), read_rows, fit), checkpoint_every)
 
 
-def _examples(job: TrainJob, coder: Coder, rows: Sequence[Row]) -> list[Example]:
+def read_rows(job: TrainJob, coder: Coder, rows: Sequence[Row]) -> list[Example]:
+    """Text and chat rows as training reads them."""
     from .tokens import all_examples
 
     return all_examples(coder, rows, job.system_prompt, job.settings.sequence_len, job.long_rows, job.base.cache)
 
 
-def _fit(student: Student) -> Mapping[str, float]:
+def fit(student: Student, before_step: Callable[[int], None] = lambda step: None) -> Mapping[str, float]:
+    """Learn the examples' labelled tokens; `before_step` is told the number of each step, counted from 0."""
     from . import loop
 
     job = student.job
@@ -41,6 +43,7 @@ def _fit(student: Student) -> Mapping[str, float]:
         loss=partial(_loss, student.model, is_plain=student.plain_head, dtype=job.precision.dtype),
         learning_rate=job.adapters[student.name].learning_rate,
         checkpoint_every=student.checkpoint_every,
+        before_step=before_step,
     )
     return loop.fit(job, task)
 

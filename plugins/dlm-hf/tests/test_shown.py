@@ -45,14 +45,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained_on(folder: Path, place: Path, rows: list[Row], system: str | None, long_rows: str) -> set[tuple[Any, ...]]:
     """(ids, positions whose loss is taken) of every row of every batch that the trainer would make."""
     from dlm_hf.batches import collate
-    from dlm_hf.sft import _examples
+    from dlm_hf.sft import read_rows
 
     (folder / "config.json").write_text(json.dumps(SHAPE))
     settings = TrainingSettings(sequence_len=128)
     job = make_job(folder, rows, place, system_prompt=system, long_rows=long_rows, settings=settings)
     coder = load_coder(folder)
     found = set()
-    examples = _examples(job, coder, rows)
+    examples = read_rows(job, coder, rows)
     batch = collate(examples, coder.pad_id)
     for index, one in enumerate(examples):
         width = batch.ids.shape[1]
