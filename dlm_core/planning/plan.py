@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from typing import Any
@@ -18,6 +18,7 @@ from ..api import (
     Engine,
     Hardware,
     LocatedBase,
+    PhaseNotes,
     PhasePlan,
     Plan,
     Precision,
@@ -98,20 +99,29 @@ def choose_precision(hardware: Hardware, base: BaseModel, doc: Document, plugins
 
 
 def order_phases(trainers: Iterable[Trainer], doc: Document, rows: Sequence[Row]) -> list[Trainer]:
-    """The wanted phases, each behind those it names in `after`; by name where nothing is said."""
+    """The wanted phases, each behind those it names in `after` and those that name it in `before`; else by name."""
     wanted = {trainer.phase: trainer for trainer in trainers if trainer.wanted(doc, rows)}
-    sorter = TopologicalSorter({name: sorted(set(t.after) & set(wanted)) for name, t in sorted(wanted.items())})
+    sorter = TopologicalSorter({name: sorted(_ahead_of(wanted[name], wanted)) for name in sorted(wanted)})
     return [wanted[name] for name in sorter.static_order()]
+
+
+def _ahead_of(trainer: Trainer, wanted: Mapping[str, Trainer]) -> set[str]:
+    return {name for name, other in wanted.items() if name in trainer.after or trainer.phase in other.before}
 
 
 def assign_rows(
     phases: Sequence[Trainer], train: Sequence[Row], validation: Sequence[Row]
 ) -> tuple[list[Assigned], list[Problem]]:
-    """Give each phase the rows whose kind it consumes; rows nobody takes are a problem at the first one's line."""
+    """Give each phase the rows of kinds that it consumes and no other has taken over.
+
+    Rows nobody takes are a problem at the first one's line.
+    """
     work = []
+    claimed = {kind for trainer in phases for kind in trainer.takes_over}
     for trainer in phases:
-        mine = tuple(row for row in train if row.kind in trainer.consumes)
-        theirs = tuple(row for row in validation if row.kind in trainer.consumes)
+        kinds = trainer.consumes - (claimed - trainer.takes_over)
+        mine = tuple(row for row in train if row.kind in kinds)
+        theirs = tuple(row for row in validation if row.kind in kinds)
         if mine:
             work.append((trainer, mine, theirs))
     taken = {kind for trainer in phases for kind in trainer.consumes}
@@ -283,15 +293,19 @@ def make_plan(
     labelled = min(max((size.labelled for size in sizes), default=0), longest)
     free = int(hardware.free_memory * MEMORY_SHARE)
 
+    notes = {phase.trainer.phase: phase.trainer.notes(doc, phase.rows, base) for phase in work}
+    extra = _largest_parts(note.memory for note in notes.values())
+
     def parts(micro: int) -> dict[str, int]:
-        return memory_parts(base.shape, adapters, precision, micro * longest, micro * labelled, settings.optimizer)
+        found = memory_parts(base.shape, adapters, precision, micro * longest, micro * labelled, settings.optimizer)
+        return {**found, **extra}
 
     fits = {micro: sum(parts(micro).values()) <= free for micro in (1, 2, 4, 8)}
     batch, choices = choose_batch(doc, fits, rows_a_step(sum(size.pieces for size in sizes)))
     lengths = [width for width, size in zip(widths, sizes, strict=True) for _ in range(size.pieces)]
     positions = largest_batch(lengths, batch)
     labels = min(positions, batch.micro * labelled)
-    memory = memory_parts(base.shape, adapters, precision, positions, labels, settings.optimizer)
+    memory = {**memory_parts(base.shape, adapters, precision, positions, labels, settings.optimizer), **extra}
     if not fits[1]:
         sizes_of_one = longest, labelled, settings.optimizer
         help_ = [
@@ -300,7 +314,8 @@ def make_plan(
             if sum(memory_parts(base.shape, adapters, one, *sizes_of_one).values()) <= free
         ]
         raise _too_big(doc, parts(1), free, base, help_)
-    problems = long_row_problems(work, settings.sequence_len, long_rows)
+    problems = [problem for note in notes.values() for problem in note.problems]
+    problems += long_row_problems(work, settings.sequence_len, long_rows)
     if sum(memory.values()) > free:
         message = (
             f"a micro batch of {batch.micro} needs about {sum(memory.values()) / 2**30:.1f} GiB, more than is free"
@@ -317,6 +332,7 @@ def make_plan(
     if whole > steps:
         tokens = tokens * steps // whole
         choices = (*choices, Choice(MAX_STEPS, str(steps), f"as --max-steps asks, of {whole}"))
+    choices = (*choices, *_phase_choices(notes))
     formula = step_seconds(base.shape, hardware, tokens, steps)
     time, reason = _time(formula, speed)
     return Plan(
@@ -333,8 +349,23 @@ def make_plan(
             "tokens": tokens,
             "step_seconds": formula,
             "seconds_reason": reason,
+            "phases": {name: dict(note.details) for name, note in notes.items() if note.details},
         },
     )
+
+
+def _phase_choices(notes: Mapping[str, PhaseNotes]) -> Iterator[Choice]:
+    """What phases chose, each under its phase's name."""
+    for phase, note in notes.items():
+        yield from (replace(choice, name=f"{phase} {choice.name}") for choice in note.choices)
+
+
+def _largest_parts(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Phases follow each other, so of each part the largest counts."""
+    found: dict[str, int] = {}
+    for one in parts:
+        found |= {name: max(size, found.get(name, 0)) for name, size in one.items()}
+    return found
 
 
 def _precision_choice(precision: Precision) -> Choice:
