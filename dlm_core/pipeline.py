@@ -166,7 +166,9 @@ def prepare(path: Path, plugins: Plugins, options: Options, control: Control) ->
     phases = [phase.phase for phase, _, _ in checked.assigned]
     marks = settings_marks(doc, base, adapters, settings, precision, phases, options.long_rows)
     store = open_store(doc.id)
-    memory, assigned = recall(store, _asked(options, store), marks, [phase.assigned for phase in work], settings.seed)
+    epochs = max((one.trainer.settings(doc, settings).num_epochs for one in work), default=settings.num_epochs)
+    asked, known = _asked(options, store), [phase.assigned for phase in work]
+    memory, assigned = recall(store, asked, marks, known, settings.seed, epochs)
     train = tuple(row for _, rows, _ in assigned for row in rows)
     validation = tuple(row for _, _, rows in assigned for row in rows)
     marks |= row_marks(train, validation, checked.exam_only)
@@ -175,7 +177,9 @@ def prepare(path: Path, plugins: Plugins, options: Options, control: Control) ->
     speed = find_speed(store.root, hardware, base, precision)
     if options.max_steps:
         settings = replace(settings, max_steps=share_steps(options.max_steps, work, adapters))
-    plan = make_plan(doc, work, base, hardware, precision, adapters, settings, options.long_rows, speed)
+    plan = make_plan(
+        doc, work, base, hardware, precision, adapters, settings, options.long_rows, speed, memory.rows_a_step
+    )
     if not any(choice.name == MAX_STEPS for choice in plan.choices):
         settings = replace(settings, max_steps=None)  # it ends by itself: the same run as without a limit
     choices = () if memory.knows(marks) else memory.choices()
@@ -425,6 +429,7 @@ def _train(
             resume=options.resume,
             long_rows=options.long_rows,
             fingerprint=ready.fingerprint,
+            turns=phase.turns,
             control=Control(partial(_tell_with_phase, control, name), control.stop_requested),
         )
         result = _run_phase(runner, phase.trainer, job, plugins)
@@ -437,11 +442,14 @@ def _train(
 
 def _begun(ready: Ready, number: int) -> dict[str, AdapterSettings]:
     """The adapters of phase `number`: all but those whose first rows are a later phase's."""
+    adapters = ready.memory.taught(ready.adapters)
+    if ready.memory.start:
+        return adapters
     soon, later = (
         {name for phase in phases for row in phase.rows for name in row.adapters}
         for phases in (ready.work[: number + 1], ready.work[number + 1 :])
     )
-    return {name: settings for name, settings in ready.adapters.items() if name in soon or name not in later}
+    return {name: settings for name, settings in adapters.items() if name in soon or name not in later}
 
 
 def _run_phase(runner: Runner, trainer: Trainer, job: TrainJob, plugins: Plugins) -> TrainResult:

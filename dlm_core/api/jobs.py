@@ -43,6 +43,8 @@ class TrainJob:
 
     `rows` are learned and `validation` only measured; each row names the adapters it belongs to.
     `start` is a folder with one subfolder per adapter (PEFT layout), left by the phase or version before.
+    `turns` maps the key of a row to the epochs, counted from 0, in which it is trained; a row that is not in it is
+    trained in each.  A trainer that takes no notice trains every row in every epoch: that learns the same and is slow.
     `out` receives the same layout.  `work` is where checkpoints are kept and, with `resume`, found.
     `config` is the whole validated frontmatter as JSON, so that a plugin reads its own block.
     `fingerprint` identifies document, rows, base and plan: a checkpoint with another one must be refused.
@@ -64,6 +66,7 @@ class TrainJob:
     resume: bool = False
     long_rows: LongRows = "error"
     fingerprint: Mapping[str, str] = field(default_factory=dict)
+    turns: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     control: Control = field(default_factory=Control, compare=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -91,6 +94,7 @@ class TrainJob:
             "resume": self.resume,
             "long_rows": self.long_rows,
             "fingerprint": dict(self.fingerprint),
+            "turns": {key: list(epochs) for key, epochs in self.turns.items()},
         }
 
     @classmethod
@@ -118,6 +122,7 @@ class TrainJob:
             resume=value["resume"],
             long_rows=value["long_rows"],
             fingerprint=value["fingerprint"],
+            turns={key: tuple(epochs) for key, epochs in value.get("turns", {}).items()},
             control=control or Control(),
         )
 

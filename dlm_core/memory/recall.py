@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..api import Choice, Media, Row
+from ..api import AdapterSettings, Choice, Media, Row
 from ..manifest import MOST_STEPS, settings_changed, whats_different
 from ..planning.plan import Assigned
 from ..store import DamagedStoreError, Store, Version
@@ -17,6 +18,11 @@ from .sample import draw, sample_size
 
 #: The choice that says where a run starts.
 START = "start"
+
+#: The part of the learning rate with which a run learns beside a sample of the old rows, and its rows a step: the old
+#: rows' gradients are near zero, and small steps with few of them would push the others out.
+SLOWER = 0.25
+ROWS_A_STEP = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +40,13 @@ class Asked:
         return replace(self, **{name: then[name] for name in ("fresh", "force", "replay_deleted") if name in then})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Memory:
     """What a run knows of the version before it.
 
     `warm`: it starts from that version's adapter; `reason` says why or why not, "" for a document's first run.
-    `replayed` are the identities of old rows that are trained once more, `restored` deleted rows among them.
+    `again` are, for each epoch, the identities of old rows that are trained once more, `restored` the contents of those
+    that were deleted.  `sampled`: they are fewer than there are.
     """
 
     before: Version | None = None
@@ -47,14 +54,35 @@ class Memory:
     warm: bool = False
     reason: str = ""
     delta: Delta = field(default_factory=Delta)
-    replayed: tuple[str, ...] = ()
-    restored: tuple[Row, ...] = ()
+    again: tuple[tuple[str, ...], ...] = ()
+    sampled: bool = False
+    restored: Mapping[str, Row] = field(default_factory=dict)
     asked: Asked = Asked()
 
     @property
     def start(self) -> Path | None:
         """The adapters that the first phase starts from."""
         return self.before.adapter if self.warm and self.before else None
+
+    @cached_property
+    def turns_of(self) -> dict[str, tuple[int, ...]]:
+        """Identity of an old row -> the epochs in which it is trained."""
+        found: dict[str, list[int]] = {}
+        for epoch, turn in enumerate(self.again):
+            for one in turn:
+                found.setdefault(one, []).append(epoch)
+        return {one: tuple(epochs) for one, epochs in found.items()}
+
+    def taught(self, adapters: Mapping[str, AdapterSettings]) -> dict[str, AdapterSettings]:
+        """The adapters' settings for this run: beside a mere sample of the old rows, learning is slower."""
+        if not self.sampled:
+            return dict(adapters)
+        return {name: replace(one, learning_rate=one.learning_rate * SLOWER) for name, one in adapters.items()}
+
+    @property
+    def rows_a_step(self) -> int | None:
+        """Rows of one optimizer step where the document does not say; None where nothing is out of the ordinary."""
+        return ROWS_A_STEP if self.sampled else None
 
     @property
     def nothing_new(self) -> bool:
@@ -74,7 +102,11 @@ class Memory:
         """Where the run starts, as the plan says it."""
         if self.before is None:
             return ()
-        return (Choice(START, f"version {self.before.number}" if self.warm else "the base", self.reason),)
+        choices = (Choice(START, f"version {self.before.number}" if self.warm else "the base", self.reason),)
+        if not self.sampled:
+            return choices
+        reason = "so that the old rows that are not trained again are not lost"
+        return (*choices, Choice("learning_rate", f"{SLOWER:g} of what is set", reason))
 
     def to_json(self) -> dict[str, Any]:
         """What the manifest and programs are told."""
@@ -83,7 +115,7 @@ class Memory:
             "start": "version" if self.warm else "base",
             "reason": self.reason,
             **self.delta.counts(),
-            "replayed": len(self.replayed),
+            "replayed": max(map(len, self.again), default=0),
             "restored": len(self.restored),
         }
 
@@ -92,14 +124,15 @@ class Memory:
         asked = {name: getattr(self.asked, name) for name in ("fresh", "force", "replay_deleted")}
         return {**self.to_json(), "asked": asked}
 
-    def restored_for(self, adapters: Collection[str]) -> list[Row]:
-        """Deleted rows that are trained once more, for those adapters alone."""
-        return [now for row in self.restored if (now := narrowed(row, adapters))]
+    def restored_for(self, adapters: Collection[str], kinds: Collection[str]) -> dict[str, Row]:
+        """Deleted rows of these kinds that are trained once more, for these adapters alone, by their identity."""
+        rows = {one: narrowed(row, adapters) for one, row in self.restored.items() if row.kind in kinds}
+        return {one: row for one, row in rows.items() if row}
 
     def marks(self) -> list[str]:
         """What decides the bits of this run beside its document and settings."""
         start = self.before.sha256 if self.warm and self.before else ""
-        return [start, *sorted(self.delta.to_learn if self.warm else ()), *sorted(self.replayed)]
+        return [start, *sorted(self.delta.to_learn if self.warm else ()), *(" ".join(turn) for turn in self.again)]
 
     def segment(self, number: int, train: Sequence[Row], validation: Sequence[Row]) -> bytes:
         """What version `number`, made of these rows, knows."""
@@ -108,7 +141,7 @@ class Memory:
 
 
 def recall(
-    store: Store, asked: Asked, settings: Mapping[str, str], assigned: Sequence[Assigned], seed: int
+    store: Store, asked: Asked, settings: Mapping[str, str], assigned: Sequence[Assigned], seed: int, epochs: int
 ) -> tuple[Memory, tuple[Assigned, ...]]:
     """Where the run starts and on which rows, and the rows of each phase on their sides.
 
@@ -130,9 +163,8 @@ def recall(
     if reason := _why_from_the_base(before, ledger, asked, settings, delta, sided):
         delta = compare_rows(known, [row for _, train, _ in assigned for row in train])
         return Memory(before, ledger, reason=reason, delta=delta, asked=asked), tuple(assigned)
-    replayed, restored = _replay(store, known, delta, asked, before.number, seed)
-    memory = Memory(before, ledger, True, "", delta, replayed, restored, asked)
-    return replace(memory, reason=_in_words(memory, len(restored))), sided
+    memory = _replay(store, Memory(before, ledger, True, "", delta, asked=asked), known, seed, epochs)
+    return replace(memory, reason=_in_words(memory)), sided
 
 
 def chosen(memory: Memory, rows: Sequence[Row]) -> list[Row | None]:
@@ -140,7 +172,7 @@ def chosen(memory: Memory, rows: Sequence[Row]) -> list[Row | None]:
 
     An adapter for which nothing is new is carried over as it is: no replayed row is trained for it.
     """
-    learn, again = memory.delta.to_learn, frozenset(memory.replayed)
+    learn, again = memory.delta.to_learn, memory.turns_of.keys()
     marked = [identity(row) for row in rows]
     touched = {name for one, row in zip(marked, rows, strict=True) if one in learn for name in row.adapters}
     return [
@@ -181,21 +213,24 @@ def _why_from_the_base(
     return ""
 
 
-def _replay(
-    store: Store, known: Sequence[Known], delta: Delta, asked: Asked, version: int, seed: int
-) -> tuple[tuple[str, ...], tuple[Row, ...]]:
-    """The old rows to train once more, and the contents of those of them that the document no longer has."""
-    if not delta.to_learn:
-        return (), ()
+def _replay(store: Store, memory: Memory, known: Sequence[Known], seed: int, epochs: int) -> Memory:
+    """The same with the old rows to train once more, and the contents of those that the document no longer has."""
+    delta = memory.delta
+    if not delta.to_learn or memory.before is None:
+        return memory
     kept = set(delta.kept)
     pool = [entry for entry in known if entry.id in kept]
-    if asked.replay_deleted:
-        gone = set(delta.gone)
-        pool += [entry for entry in known if entry.side == "gone" or entry.id in gone]
-    drawn = draw(pool, version, seed, sample_size(len(pool), len(delta.to_learn)))
-    lost = {entry.id: entry.first for entry in pool if entry.id not in kept and entry.id in drawn}
-    restored = {one: row for one, row in read_rows(store, lost).items() if _is_whole(row)}
-    return tuple(one for one in drawn if one in kept or one in restored), tuple(restored.values())
+    restored: dict[str, Row] = {}
+    if memory.asked.replay_deleted:
+        gone = {entry.id: entry for entry in known if entry.side == "gone" or entry.id in set(delta.gone)}
+        rows = read_rows(store, {one: entry.first for one, entry in gone.items()})
+        restored = {one: row for one, row in rows.items() if _is_whole(row)}
+        pool += [gone[one] for one in restored]
+    size = sample_size(len(pool), len(delta.to_learn))
+    again = draw(pool, memory.before.number, seed, size, epochs)
+    drawn = {one for turn in again for one in turn}
+    back = {one: row for one, row in restored.items() if one in drawn}
+    return replace(memory, again=again, sampled=size < len(pool), restored=back)
 
 
 def _is_whole(row: Row) -> bool:
@@ -204,11 +239,13 @@ def _is_whole(row: Row) -> bool:
     return all(Path(part.path).is_file() for part in media)
 
 
-def _in_words(memory: Memory, restored: int) -> str:
+def _in_words(memory: Memory) -> str:
     """`3 new, 1 changed, 0 gone; 20 of 196 old rows replayed`."""
     count = memory.delta.counts()
-    again = len(memory.replayed) - restored
     said = f"{count['new']} new, {count['changed']} changed, {count['gone']} gone"
-    if memory.delta.to_learn:
-        said += f"; {again} of {count['kept']} old rows replayed"
-    return said + (f", and {restored} deleted ones" if restored else "")
+    if not memory.delta.to_learn:
+        return f"{said}: no training is due"
+    pool = count["kept"] + len(memory.restored)
+    again = max(map(len, memory.again), default=0)
+    said += f"; {again} of {pool} old rows replayed{' in each epoch' if memory.sampled else ''}"
+    return said + (f", {len(memory.restored)} of them deleted" if memory.restored else "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..api import Row, RowSize
 from ..planning.plan import Assigned, PhaseWork, measure_work
+from .delta import identity
 from .recall import Memory, chosen
 
 Measure = Callable[[Sequence[Row]], tuple[RowSize, ...]]
@@ -43,14 +44,16 @@ def work_of_run(memory: Memory, assigned: Sequence[Assigned], sizes: Sizes, meas
     if not memory.warm:
         return all_work(assigned, sizes)
     found = []
-    picked = chosen(memory, [row for _, rows, _ in assigned for row in rows])
-    touched = {name for row in picked if row for name in row.adapters}
-    for trainer, rows, held in assigned:
-        mine = [(row, now) for row, now in zip(rows, picked, strict=False) if now]
-        del picked[: len(rows)]
-        back = tuple(row for row in memory.restored_for(touched) if row.kind in trainer.consumes)
-        if mine or back:
-            now = (*(now for _, now in mine), *back)
-            now_sizes = (*sizes([row for row, _ in mine]), *measure(back))
-            found.append(PhaseWork(trainer, now, held, now_sizes, sizes(held)))
+    picked = iter(chosen(memory, [row for _, rows, _ in assigned for row in rows]))
+    mine = [[(row, now) for row in rows if (now := next(picked))] for _, rows, _ in assigned]
+    touched = {name for pairs in mine for _, now in pairs for name in now.adapters}
+    for (trainer, _, held), pairs in zip(assigned, mine, strict=True):
+        back = memory.restored_for(touched, trainer.consumes)
+        if not pairs and not back:
+            continue
+        old = {identity(row): now for row, now in pairs} | back
+        turns = {old[one].key: epochs for one, epochs in memory.turns_of.items() if one in old and memory.sampled}
+        rows = (*(now for _, now in pairs), *back.values())
+        row_sizes = (*sizes([row for row, _ in pairs]), *measure([*back.values()]))
+        found.append(PhaseWork(trainer, rows, held, row_sizes, sizes(held), turns))
     return tuple(found)

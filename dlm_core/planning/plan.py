@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -14,7 +14,6 @@ from ..api import (
     Batch,
     Choice,
     Document,
-    DocumentError,
     Engine,
     Hardware,
     LocatedBase,
@@ -30,9 +29,11 @@ from ..api import (
 )
 from ..api.jobs import LongRows
 from ..plugins import Plugins
-from .memory import BYTES, QUANT_BITS, STARTUP_SECONDS, memory_parts, step_seconds
+from .memory import STARTUP_SECONDS, memory_parts, step_seconds
 from .optimizers import optimizer_choice
+from .precision import precision_choice
 from .reality import Speed
+from .refusals import base_weights, does_not_fit, lighter, too_big
 
 #: Rows in one optimizer step when the document leaves it to us; fewer when that would leave less than two steps an
 #: epoch, since a handful of rows learned in one step an epoch needs many epochs.
@@ -55,13 +56,21 @@ Assigned = tuple[Trainer, tuple[Row, ...], tuple[Row, ...]]
 
 @dataclass(frozen=True, slots=True)
 class PhaseWork:
-    """One phase with the rows it trains on and those it only measures, and the sizes of both in the same order."""
+    """One phase with the rows it trains on and those it only measures, and the sizes of both in the same order.
+
+    `turns` is as in a `TrainJob`: the epochs of those rows that are not trained in every one.
+    """
 
     trainer: Trainer
     rows: tuple[Row, ...]
     validation: tuple[Row, ...]
     sizes: tuple[RowSize, ...]
     validation_sizes: tuple[RowSize, ...]
+    turns: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def epochs_of(self, row: Row, epochs: int) -> int:
+        """In how many of so many epochs a row is trained."""
+        return sum(turn < epochs for turn in self.turns[row.key]) if row.key in self.turns else epochs
 
     @property
     def assigned(self) -> Assigned:
@@ -78,6 +87,7 @@ class PhaseWork:
             tuple(row for row, _ in validation),
             tuple(size for _, size in train),
             tuple(size for _, size in validation),
+            self.turns,
         )
 
 
@@ -141,34 +151,16 @@ def _orphan_problem(kind: str, rows: Sequence[Row]) -> Problem:
 def refuse_before_download(doc: Document, base: BaseModel, hardware: Hardware, precision: Precision) -> None:
     """Raise DocumentError when the weights alone, by the registry's count, exceed this machine's memory."""
     most = hardware.memory * MEMORY_SHARE
-    if (need := _weights(base, precision)) > most:
+    if (need := base_weights(base, precision)) > most:
         held = precision.dtype if precision.quant == "none" else precision.quant
-        others = [(knob, one) for knob, one in lighter(precision) if _weights(base, one) <= most]
-        raise _does_not_fit(
+        others = [(knob, one) for knob, one in lighter(precision) if base_weights(base, one) <= most]
+        raise does_not_fit(
             doc,
             "base_model",
             f"{base.key} needs {need / 2**30:.1f} GiB for its weights in {held}; "
             f"{hardware.name} has {hardware.memory / 2**30:.1f} GiB",
             f"set {others[0][0]}" if others else "choose a smaller base: `dlm bases`",
         )
-
-
-def _weights(base: BaseModel, precision: Precision) -> float:
-    bits = BYTES[precision.dtype] * 8 if precision.quant == "none" else QUANT_BITS[precision.quant]
-    return base.parameters * bits / 8
-
-
-def lighter(precision: Precision) -> list[tuple[str, Precision]]:
-    """What needs less memory than this precision: the setting that asks for it, and what it gives."""
-    found = []
-    if precision.dtype == "fp32":
-        found.append(("training.precision: bf16", replace(precision, dtype="bf16")))
-    if precision.quant == "none":
-        found.append(("training.adapter: qlora", replace(precision, quant="nf4")))
-    if len(found) == 2:
-        both = "training.adapter: qlora and training.precision: bf16"
-        found.append((both, replace(precision, dtype="bf16", quant="nf4")))
-    return found
 
 
 def long_row_problems(work: Sequence[PhaseWork], sequence_len: int, long_rows: LongRows) -> list[Problem]:
@@ -245,9 +237,12 @@ def count_steps(
     """Optimizer steps of a phase: each adapter trains on its own pieces, the last batch of an epoch may be short."""
     total = 0
     for name in adapters:
-        pairs = zip(work.rows, work.sizes, strict=True)
-        pieces = sum(size.pieces for row, size in pairs if name in row.adapters)
-        total += settings.most_steps(settings.num_epochs * math.ceil(pieces / batch.rows))
+        pieces = [0] * settings.num_epochs
+        for row, size in zip(work.rows, work.sizes, strict=True):
+            if name in row.adapters:
+                for epoch in work.turns.get(row.key, range(settings.num_epochs)):
+                    pieces[epoch] += size.pieces if epoch < settings.num_epochs else 0
+        total += settings.most_steps(sum(math.ceil(some / batch.rows) for some in pieces))
     return total
 
 
@@ -282,10 +277,12 @@ def make_plan(
     settings: TrainingSettings,
     long_rows: LongRows,
     speed: Speed | None = None,
+    rows: int | None = None,
 ) -> Plan:
     """Everything that will happen, with the reasons.  Raises DocumentError when one row at a time does not fit.
 
     `speed` is what an earlier run on this machine showed; without it the time comes from a formula.
+    `rows` is how many rows one step takes where the document leaves it to us, if not as many as usual.
     """
     sizes = [size for phase in work for size in phase.sizes]
     widths = [size.positions(settings.sequence_len) for size in sizes]
@@ -301,7 +298,7 @@ def make_plan(
         return {**found, **extra}
 
     fits = {micro: sum(parts(micro).values()) <= free for micro in (1, 2, 4, 8)}
-    batch, choices = choose_batch(doc, fits, rows_a_step(sum(size.pieces for size in sizes)))
+    batch, choices = choose_batch(doc, fits, rows or rows_a_step(sum(size.pieces for size in sizes)))
     lengths = [width for width, size in zip(widths, sizes, strict=True) for _ in range(size.pieces)]
     positions = largest_batch(lengths, batch)
     labels = min(positions, batch.micro * labelled)
@@ -313,7 +310,7 @@ def make_plan(
             for knob, one in lighter(precision)
             if sum(memory_parts(base.shape, adapters, one, *sizes_of_one).values()) <= free
         ]
-        raise _too_big(doc, parts(1), free, base, help_)
+        raise too_big(doc, parts(1), free, base, help_)
     problems = [problem for note in notes.values() for problem in note.problems]
     problems += long_row_problems(work, settings.sequence_len, long_rows)
     if sum(memory.values()) > free:
@@ -325,8 +322,9 @@ def make_plan(
     if long_rows == "skip":
         work = [phase.without_long(settings.sequence_len) for phase in work]
     phases = tuple(_phase_plan(phase, adapters, batch, phase.trainer.settings(doc, settings)) for phase in work)
-    steps, rows = sum(phase.steps for phase in phases), _passes(work, adapters)[0]
-    tokens = sum(plan.epochs * _passes([phase], adapters)[1] for plan, phase in zip(phases, work, strict=True))
+    steps = sum(phase.steps for phase in phases)
+    passes = sum(_times(row, adapters) for one in work for row in one.rows)
+    tokens = sum(_tokens_trained(phase, adapters, plan.epochs) for plan, phase in zip(phases, work, strict=True))
     ends = replace(settings, max_steps=None)
     whole = sum(count_steps(phase, adapters, batch, phase.trainer.settings(doc, ends)) for phase in work)
     if whole > steps:
@@ -342,10 +340,10 @@ def make_plan(
         phases=phases,
         memory=memory,
         seconds=time,
-        choices=(_precision_choice(precision), *optimizer_choice(settings.optimizer, adapters, hardware), *choices),
+        choices=(precision_choice(precision), *optimizer_choice(settings.optimizer, adapters, hardware), *choices),
         problems=tuple(problems),
         details={
-            "rows": rows,
+            "rows": passes,
             "tokens": tokens,
             "step_seconds": formula,
             "seconds_reason": reason,
@@ -368,11 +366,6 @@ def _largest_parts(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return found
 
 
-def _precision_choice(precision: Precision) -> Choice:
-    value = precision.dtype if precision.quant == "none" else f"{precision.dtype}, base in {precision.quant}"
-    return Choice("precision", value, precision.reason)
-
-
 def _time(formula: float, speed: Speed | None) -> tuple[float, str]:
     """Seconds from the first import to the trained adapter, and where that number comes from."""
     if speed is None:
@@ -380,14 +373,15 @@ def _time(formula: float, speed: Speed | None) -> tuple[float, str]:
     return speed.outside + speed.factor * formula, f"as measured in {speed.where}"
 
 
-def _passes(work: Iterable[PhaseWork], adapters: Mapping[str, AdapterSettings]) -> tuple[int, int]:
-    """Rows and tokens of one epoch, counted once for each adapter that they train."""
-    found = [
-        (len([name for name in row.adapters if name in adapters]), size.tokens)
-        for phase in work
-        for row, size in zip(phase.rows, phase.sizes, strict=True)
-    ]
-    return sum(times for times, _ in found), sum(times * tokens for times, tokens in found)
+def _times(row: Row, adapters: Collection[str]) -> int:
+    """How many adapters a row trains."""
+    return sum(name in adapters for name in row.adapters)
+
+
+def _tokens_trained(work: PhaseWork, adapters: Collection[str], epochs: int) -> int:
+    """Tokens of every pass over every row, counted once for each adapter that they train."""
+    pairs = zip(work.rows, work.sizes, strict=True)
+    return sum(_times(row, adapters) * size.tokens * work.epochs_of(row, epochs) for row, size in pairs)
 
 
 def section_sizes(work: Iterable[PhaseWork]) -> list[dict[str, Any]]:
@@ -418,38 +412,15 @@ def _empty_section(row: Row, phase: str) -> dict[str, Any]:
 def _phase_plan(
     work: PhaseWork, adapters: Mapping[str, AdapterSettings], batch: Batch, settings: TrainingSettings
 ) -> PhasePlan:
+    epochs = settings.num_epochs
+    passes = [(work.epochs_of(row, epochs), size) for row, size in zip(work.rows, work.sizes, strict=True)]
     return PhasePlan(
         phase=work.trainer.phase,
-        rows=len(work.rows),
+        rows=sum(times for times, _ in passes) // epochs,
         validation=len(work.validation),
-        tokens=sum(size.tokens for size in work.sizes),
-        labelled=sum(size.labelled for size in work.sizes),
+        tokens=sum(times * size.tokens for times, size in passes) // epochs,
+        labelled=sum(times * size.labelled for times, size in passes) // epochs,
         steps=count_steps(work, adapters, batch, settings),
         longest=max((size.length for size in work.sizes), default=0),
         epochs=settings.num_epochs,
     )
-
-
-def _too_big(
-    doc: Document, parts: Mapping[str, int], free: int, base: LocatedBase, settings: Sequence[str]
-) -> DocumentError:
-    """`settings` are those with which it would fit."""
-    gib = 2**30
-    detail = ", ".join(f"{name} {size / gib:.1f}" for name, size in parts.items())
-    long = parts["activations"] + parts["logits"] > parts["weights"]
-    knob = "a smaller base (`dlm bases`)"
-    if long:
-        knob = "a lower training.sequence_len"
-    elif settings:
-        knob = settings[0]
-    return _does_not_fit(
-        doc,
-        "training.sequence_len" if long else "base_model",
-        f"{base.model.key} needs {sum(parts.values()) / gib:.1f} GiB one row at a time ({detail}); "
-        f"{free / gib:.1f} GiB may be used here",
-        f"what helps most: {knob}",
-    )
-
-
-def _does_not_fit(doc: Document, key: str, message: str, hint: str) -> DocumentError:
-    return DocumentError(doc.path, [Problem(doc.where(key), message, hint, code="DLM0406")])

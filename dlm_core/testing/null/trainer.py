@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -64,19 +63,19 @@ def _train_one(job: TrainJob, wording: Wording, name: str, settings: AdapterSett
     rows = [row for row in job.rows if name in row.adapters]
     examples = [wording.read(row, job.system_prompt)[: job.settings.sequence_len] for row in rows]
     learned, step = _start(job, name)
-    a_epoch = max(1, math.ceil(len(rows) / job.batch.rows))
     epochs = job.settings.num_epochs
-    steps, started, loss = job.settings.most_steps(a_epoch * epochs), time.monotonic(), 0.0
+    order = [(epoch, batch) for epoch in range(epochs) for batch in _batches(job, rows, epoch)]
+    steps, started, loss = job.settings.most_steps(len(order)), time.monotonic(), 0.0
     _announce(job, name, examples, steps)
     while step < steps:
-        first = step % a_epoch * job.batch.rows
-        batch = slice(first, first + job.batch.rows)
-        loss = _learn(learned, rows[batch], examples[batch], wording, settings.learning_rate)
+        epoch, batch = order[step]
+        mine = [examples[at] for at in batch]
+        loss = _learn(learned, [rows[at] for at in batch], mine, wording, settings.learning_rate)
         step += 1
-        where = {"adapter": name, "step": step, "epoch": math.ceil(step / a_epoch), "loss": loss}
-        spent = {"tokens": sum(map(len, examples[batch])), "seconds": time.monotonic() - started}
+        where = {"adapter": name, "step": step, "epoch": epoch + 1, "loss": loss}
+        spent = {"tokens": sum(map(len, mine)), "seconds": time.monotonic() - started}
         job.control.emit("step", **where, **spent, steps=steps, learning_rate=settings.learning_rate)
-        if step % a_epoch == 0 or step == steps:
+        if step == steps or order[step][0] != epoch:
             job.control.emit("eval", **where, epochs=epochs)
         if step < steps and job.control.stop_requested():
             _save_checkpoint(job, name, learned, step)
@@ -85,6 +84,12 @@ def _train_one(job: TrainJob, wording: Wording, name: str, settings: AdapterSett
     seconds = time.monotonic() - started
     job.control.emit("phase_end", adapter=name, epoch=epochs, loss=loss, steps=steps, seconds=seconds)
     return {"loss": loss}
+
+
+def _batches(job: TrainJob, rows: Sequence[Row], epoch: int) -> list[list[int]]:
+    """The steps of one epoch: indices of the rows whose turn it is."""
+    mine = [at for at, row in enumerate(rows) if epoch in job.turns.get(row.key, (epoch,))]
+    return [mine[first : first + job.batch.rows] for first in range(0, len(mine), job.batch.rows)]
 
 
 def _learn(

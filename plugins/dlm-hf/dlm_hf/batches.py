@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -72,13 +72,21 @@ def collate(examples: Sequence[Example], pad_id: int) -> MicroBatch:
     return MicroBatch(ids, positions, ids.flatten()[positions + 1], tuple(one.line for one in examples))
 
 
-def epoch_steps(lengths: Sequence[int], batch: Batch, seed: int, epoch: int) -> list[Step]:
-    """The steps of one epoch: every example once, in an order that depends on `seed` and `epoch` only.
+def in_turn(examples: Sequence[Learnable], turns: Mapping[str, Sequence[int]], epoch: int) -> list[int]:
+    """The indices of the examples that an epoch trains; what has no `key`, or none in `turns`, is trained in each."""
+    return [at for at, one in enumerate(examples) if epoch in turns.get(getattr(one, "key", ""), (epoch,))]
+
+
+def epoch_steps(
+    lengths: Sequence[int], batch: Batch, seed: int, epoch: int, among: Sequence[int] | None = None
+) -> list[Step]:
+    """The steps of one epoch: every example, or those `among` which are its turn, once, in an order that depends on
+    `seed` and `epoch` only.
 
     Which examples share a step depends on `batch.rows` alone, so 4 rows once and 1 row four times learn the same.
     """
     draw = random.Random(f"{seed}:{epoch}")
-    order = list(range(len(lengths)))
+    order = list(range(len(lengths)) if among is None else among)
     draw.shuffle(order)
     bucket = batch.rows * _BUCKET_STEPS
     steps = []

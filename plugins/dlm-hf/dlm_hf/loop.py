@@ -13,7 +13,7 @@ import torch
 from dlm_core.api import DivergedError, InterruptedRunError
 
 from . import best, checkpoints, failures, gauge, lora, optim
-from .batches import collate, epoch_steps, first_steps, in_order, largest, longest_first, positions
+from .batches import collate, epoch_steps, first_steps, in_order, in_turn, largest, longest_first, positions
 
 if TYPE_CHECKING:
     from dlm_core.api import TrainJob
@@ -75,7 +75,11 @@ def fit(job: TrainJob, task: Task) -> Mapping[str, float]:
     is not finite, DoesNotFitError when memory runs out, RunFailedError when a checkpoint cannot be written.
     """
     lengths = [one.length for one in task.examples]
-    epochs = [epoch_steps(lengths, job.batch, job.settings.seed, epoch) for epoch in range(job.settings.num_epochs)]
+    epochs = [
+        epoch_steps(lengths, job.batch, job.settings.seed, epoch, in_turn(task.examples, job.turns, epoch))
+        for epoch in range(job.settings.num_epochs)
+    ]
+    epochs = [epoch for epoch in epochs if epoch]
     epochs[0] = longest_first(epochs[0], lengths)
     epochs = first_steps(epochs, job.settings.max_steps)
     steps = sum(len(epoch) for epoch in epochs)
@@ -89,7 +93,7 @@ def fit(job: TrainJob, task: Task) -> Mapping[str, float]:
     _rehearse(task, lengths, epochs)
     saved = time.monotonic()
     for number, epoch in enumerate(epochs):
-        before = number * len(epochs[0])  # only the last epoch may be shorter
+        before = sum(len(earlier) for earlier in epochs[:number])
         for place, step in enumerate(epoch):
             if before + place < progress.step:
                 continue
