@@ -9,10 +9,6 @@ from typing import Any
 from ..api import AdapterSettings, Document, TrainingSettings
 
 
-#: Settings that no key of the frontmatter gives: the command line or a phase does.
-_NOT_IN_DOCUMENTS = frozenset({"max_steps", "lr_floor"})
-
-
 def adapter_settings(document: Document) -> dict[str, AdapterSettings]:
     """Each adapter's settings by name, in the order of declaration; one `default` when none is declared."""
     training = document.config["training"]
@@ -26,4 +22,5 @@ def training_settings(document: Document) -> TrainingSettings:
 
 
 def _picked(kind: type[AdapterSettings] | type[TrainingSettings], config: Mapping[str, Any]) -> dict[str, Any]:
+    # What is not there, the command line or a phase may set.
     return {field.name: config[field.name] for field in fields(kind) if field.name in config}
