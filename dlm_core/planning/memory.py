@@ -32,7 +32,7 @@ ONE_THREAD_BELOW = 30_000_000
 #: Python, libraries and the allocator before a weight is loaded; and what starting them takes.
 RUNTIME_BYTES = 400 << 20
 #: bitsandbytes, where the base or the optimizer's state is quantized.
-QUANTIZED_RUNTIME_BYTES = 80 << 20
+QUANTIZED_RUNTIME_BYTES = 110 << 20
 STARTUP_SECONDS = 6.0
 STEP_SECONDS = 0.02
 
@@ -106,8 +106,10 @@ def memory_parts(
     dropped = any(settings.lora_dropout for settings in adapters.values())
     entering = (6 * shape.hidden + shape.intermediate) * (size + 1) if dropped else 0
     kept: float = (18 * shape.hidden + 7 * shape.intermediate) * size + entering
+    if size == 2:
+        kept += 16 * shape.hidden  # both norms of a block compute in float32 and keep their input and output so
     if any(settings.adapter == "dora" for settings in adapters.values()):
-        kept += DORA_OUTPUTS * _outputs(shape) * size
+        kept += DORA_OUTPUTS * _outputs(shape) * 4  # computed in float32 whatever the base is in
     activations = tokens * shape.layers * kept
     quantized = precision.quant != "none" or optimizer != "adamw_torch"
     return {
