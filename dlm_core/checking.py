@@ -9,6 +9,7 @@ from pathlib import Path
 from .api import BaseModel, Document, DocumentError, Problem, Row, Section, Span, UsageError
 from .api.errors import UntrustedError
 from .document import collect_rows, inspect_document, read_bytes, split_rows
+from .document.rows import PLUGIN_FAILED
 from .document.settings import training_settings
 from .planning.bases import find_base
 from .planning.plan import Assigned, assign_rows, order_phases
@@ -126,9 +127,11 @@ def _further_problems(doc: Document, found: list[Problem], plugins: Plugins, all
 
 def _rows_of(section: Section, doc: Document, plugins: Plugins) -> tuple[list[Row], list[Problem]]:
     try:
-        return collect_rows(doc, [section], plugins)
-    except Exception:  # the section type may need what this document's broken frontmatter does not give
+        rows, problems = collect_rows(doc, [section], plugins)
+    except Exception:
         return [], []
+    # A section type may need what this document's broken frontmatter does not give.
+    return rows, [problem for problem in problems if problem.code != PLUGIN_FAILED]
 
 
 def _nothing_to_train(rows: list[Row]) -> Problem:

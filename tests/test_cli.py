@@ -147,3 +147,13 @@ def test_no_line_in_a_pipe_ends_in_blanks(desk, line):
     out = desk.dlm(*line.split()).out
     assert [text for text in out.splitlines() if text != text.rstrip()] == []
     assert out.strip()
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [("plan notes.dlm --long-rows ski", "skip"), ("plugin new x --kind section-typ", "section-type")],
+)
+def test_a_misspelt_choice_is_answered_with_the_closest(desk, line, meant):
+    desk.write()
+    result = desk.dlm(*line.split())
+    assert (result.code, f"Did you mean '{meant}'?" in result.err) == (2, True), result.err

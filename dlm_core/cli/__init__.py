@@ -35,7 +35,7 @@ def invoke(arguments: Sequence[str], load: Callable[[Iterable[str]], Plugins] | 
 
     from ..api import DlmError
     from ..api.errors import UntrustedError
-    from .errors import print_error, print_unexpected
+    from .errors import print_error, print_unexpected, suggest_choice
     from .group import dlm
     from .streams import prepare_streams
     from .terminal import new_report
@@ -47,6 +47,7 @@ def invoke(arguments: Sequence[str], load: Callable[[Iterable[str]], Plugins] | 
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
+        suggest_choice(error)
         error.show()
         return _told(arguments, error, error.exit_code)
     except DlmError as error:

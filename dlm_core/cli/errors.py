@@ -16,6 +16,18 @@ def read_text(path: Path) -> str | None:
         return None
 
 
+def suggest_choice(error: Exception) -> None:
+    """Add the closest choice to click's message about a word that is none of an option's choices."""
+    choices = getattr(getattr(getattr(error, "param", None), "type", None), "choices", ())
+    said = getattr(error, "message", "")
+    word = said.split("'")[1] if choices and said.count("'") > 1 else ""
+    if word:
+        from ..spelling import closest
+
+        if close := closest(word, [str(choice) for choice in choices]):
+            error.message = f"{said} Did you mean {close!r}?"  # type: ignore[attr-defined]
+
+
 def print_unexpected(error: Exception) -> None:
     """A failure nobody foresaw: what it was and where it came from, without a traceback."""
     where = "".join(f" {note}" for note in getattr(error, "__notes__", ()))

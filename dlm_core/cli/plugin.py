@@ -100,7 +100,8 @@ def own_words(text: str, own: dict[str, str]) -> str:
 def _check_name(name: str, kind: str, plugins: Plugins) -> None:
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise UsageError(
-            f"{name!r} cannot be the name of a plugin", "use small letters, digits and dashes, a letter first"
+            f"{name!r} cannot be the name of a plugin",
+            "use small letters, digits and dashes, a letter first, and no word of Python's own",
         )
     if plugins.find(name.replace("-", "_")):
         raise UsageError(f"there is a plugin {name!r} here already", "choose another name; `dlm plugins` lists them")

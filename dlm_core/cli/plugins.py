@@ -101,6 +101,8 @@ def _why(found: Plugins, mine: list[Plugin], provided: dict[str, dict[str, list[
         is_twin = plugin.error is not None and plugin is not found.find(plugin.name)
         for kind, names in ({} if is_twin else provided.get(plugin.name, {})).items():
             print(f"  {kind}: {', '.join(names)}")
+        if plugin.state == "active" and not plugin.hooks:
+            print("  nothing: no function of its module is a hook, `dlm_…` with `@hookimpl` above it")
         for clash in _clashes(found):
             if plugin.label in clash["by"]:
                 print(f"  {clash['kind']} {clash['name']}: claimed by {' and '.join(clash['by'])}, so nobody's")

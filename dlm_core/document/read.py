@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..api import ConfigBlock, Document, DocumentError, PluginMissingError, Problem, Section, UsageError
-from .rows import collect_rows
+from .rows import PLUGIN_FAILED, collect_rows
 from .sections import read_sections, routing_problems
 from .text import decode, divide
 
@@ -103,6 +103,8 @@ def _row_problems(document: Document, plugins: Plugins) -> list[Problem]:
 
 def _problems_inside(section: Section, document: Document, plugins: Plugins) -> list[Problem]:
     try:
-        return collect_rows(document, [section], plugins)[1]
-    except Exception:  # the section type may need what this document's broken frontmatter does not give
+        found = collect_rows(document, [section], plugins)[1]
+    except Exception:
         return []
+    # A section type may need what this document's broken frontmatter does not give.
+    return [problem for problem in found if problem.code != PLUGIN_FAILED]

@@ -8,10 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..api import Document, DocumentError, PluginMissingError, Problem, Row, Section, SectionType
+from ..api import Document, DocumentError, Problem, Row, Section, SectionType, Span
 
 if TYPE_CHECKING:
     from ..plugins import Plugins
+
+#: The code of a plugin's own fault.
+PLUGIN_FAILED = "DLM0306"
 
 #: A document with fewer rows to train on keeps every one of them.
 MIN_ROWS_TO_SPLIT = 20
@@ -84,18 +87,25 @@ def split_rows(rows: Sequence[Row], seed: int) -> tuple[tuple[Row, ...], tuple[R
 
 def _rows_of(section: Section, kind: SectionType, document: Document, plugins: Plugins) -> Iterator[Row | Problem]:
     try:
-        yield from kind.rows(section, document)
+        for found in kind.rows(section, document):
+            if not isinstance(found, Row | Problem) or not isinstance(found.span, Span):
+                raise TypeError(f"it gave {found!r:.60}, not a row or a problem with its place")
+            yield found
     except ValueError as error:
         yield Problem(section.span, str(error) or f"`::{section.type}::` cannot be read", code="DLM0225")
     except Exception as error:
         owner = plugins.section_types.owner(section.type).label
-        message = f"the section type `{section.type}` of plugin {owner} failed at line {section.span.line}"
-        raise PluginMissingError(
-            f"{message}: {type(error).__name__}: {error}", "report this to the plugin's author"
-        ) from error
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        message = f"the section type `{section.type}` of plugin {owner} failed: {what}"
+        yield Problem(section.span, message, "report this to the plugin's author", code=PLUGIN_FAILED)
 
 
 def _placed(problem: Problem, section: Section) -> Problem:
-    """The problem with the file it is in, when that is a source, and with a code."""
-    file = problem.file or (Path(section.source) if section.source else None)
-    return replace(problem, file=file, code=problem.code or "DLM0225")
+    """The problem with a code and, in a source, with the file it is in; at the source when its line is not known."""
+    problem = replace(problem, code=problem.code or "DLM0225")
+    if not section.source or problem.file:
+        return problem
+    if section.content_line == section.span.line:  # the reader did not say where in the file the content begins
+        return replace(problem, span=section.span, message=f"{section.source}: {problem.message}")
+    span = problem.span if problem.span != section.span else section.at(0)
+    return replace(problem, span=span, file=Path(section.source))

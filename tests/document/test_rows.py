@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from dlm_core.api import DocumentError, PluginMissingError, Problem, Span, chat_row, text_row
+from dlm_core.api import DocumentError, Problem, Span, chat_row, text_row
 from dlm_core.document import build_rows, collect_rows, is_validation, split_rows
 from dlm_core.document.headers import Group, split_groups
 
@@ -92,15 +92,16 @@ def test_problems_of_all_sections_come_together(row_problems):
 
 
 def test_a_section_type_that_crashes_is_named(rows):
-    with pytest.raises(PluginMissingError, match=r"`picky` of plugin extra \(dlm-extra 1.0\).*TypeError: a bug"):
+    with pytest.raises(DocumentError, match=r"`picky` of plugin extra \(dlm-extra 1.0\).*TypeError: a bug") as caught:
         rows("::picky::\ncrash\n")
+    assert caught.value.exit_code == 5
 
 
 def test_problems_in_sources_name_their_file(parse, doc, plugins):
     document = parse(doc("::picky::\nrefuse\n"))
     section = replace(document.sections[0], source="src/a.md", span=Span(3))
     rows, (problem,) = collect_rows(document, [section], plugins)
-    assert (rows, str(problem.file), problem.span.line) == ([], "src/a.md", 3)
+    assert (rows, str(problem.file), problem.span.line) == ([], "src/a.md", 7)
 
 
 def test_rows_of_sources_keep_their_source(parse, doc, plugins):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dlm_core.api import SourceReader
+from dlm_core.api import Document, Problem, Section, SectionType, SourceReader, text_row
 from tests.explanations.surroundings import Around, files, plain, plugin, say
 
 DOCUMENT = """---
@@ -107,3 +107,69 @@ def test_without_the_plugin_the_rest_is_read(check: Callable[..., tuple[int, str
     made = around(misses)
     code, text = check("dlm check notes.dlm", Around(made.prepare))
     assert (code, "error[" in text) == (0, False), text
+
+
+WORDS = DOCUMENT.replace("The ferry sails at noon.", "::words::\nnoon: when the ferry sails")
+
+
+def with_words(rows: Callable[[Section], Any], line: int | None = None) -> Around:
+    class Words(SectionType):
+        name = "words"
+
+        def rows(self, section: Section, doc: Document) -> Any:
+            return rows(section)
+
+    class Lists(SourceReader):
+        name = "lists"
+        suffixes = frozenset({".list"})
+
+        def read(self, data: bytes, name: str) -> Iterator[Any]:
+            yield ("words", data.decode(), {}, *([line] if line else []))
+
+    made = files({"texts/a.list": "first\nsecond\nthird"})
+    return Around(made, {"words": lambda: plugin(dlm_section_types=[Words()], dlm_source_readers=[Lists()])})
+
+
+def second(section: Section) -> Iterator[Problem]:
+    yield Problem(section.at(1, 2, 3), "not so", "otherwise")
+
+
+def refuses(_section: Section) -> Iterator[Problem]:
+    raise ValueError("none of it")
+
+
+@pytest.mark.parametrize(
+    ("rows", "line", "told"),
+    [
+        (second, 1, "error[DLM0225]: not so\n --> a.list:2:2\n"),
+        (second, None, "error[DLM0225]: a.list: not so\n --> notes.dlm:7:13\n"),
+        (refuses, 1, "error[DLM0225]: none of it\n --> a.list:1:1\n"),
+        (refuses, None, "error[DLM0225]: a.list: none of it\n --> notes.dlm:7:13\n"),
+    ],
+)
+def test_a_place_in_a_file_is_one_that_the_reader_told(
+    rows: Any, line: int | None, told: str, check: Callable[..., tuple[int, str]]
+) -> None:
+    code, text = check("dlm check notes.dlm", with_words(rows, line))
+    assert (code, told in text) == (3, True), text
+
+
+@pytest.mark.parametrize(
+    ("rows", "what"),
+    [
+        (lambda section: {}["none"], "KeyError: 'none'"),
+        (lambda section: ["text"], "TypeError: it gave 'text', not a row or a problem with its place"),
+        (lambda section: [text_row("text", None)], "TypeError: it gave Row("),
+        (lambda section: None, "TypeError: 'NoneType' object is not iterable"),
+    ],
+)
+def test_a_section_type_that_fails_is_one_error_at_its_section(
+    rows: Any, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(say.__globals__["AROUND"], "here", with_words(rows))
+    document = WORDS.replace("training:\n  sources:\n    - path: texts\n", "")
+    said = say("here", "dlm check notes.dlm", document, tmp_path)
+    first = f"error[DLM0306]: the section type `words` of plugin words (dlm-words 1.0) failed: {what}"
+    assert first in said.text
+    assert " --> notes.dlm:6:1\n" in plain(said.text, tmp_path)
+    assert (said.code, said.text.count("error[")) == (5, 1), said.text
