@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .api import AdapterSettings, Document, LocatedBase, Plan, Precision, Row, TrainingSettings
-from .exam import Exam
+from .exam import Comparison, Exam
 from .planning.reality import Reality
 from .plugins import Plugins
 
@@ -131,7 +131,7 @@ def write_manifest(
     }
 
 
-def seal(metrics: Mapping[str, float], exam: Exam, reality: Reality) -> dict[str, Any]:
+def seal(metrics: Mapping[str, float], exam: Exam, compared: Comparison | None, reality: Reality) -> dict[str, Any]:
     """What training added."""
     exact, asked = exam.score()
     return {
@@ -139,6 +139,7 @@ def seal(metrics: Mapping[str, float], exam: Exam, reality: Reality) -> dict[str
         "exam": exam.to_json(),
         "exact": exact,
         "asked": asked,
+        "compared": compared.to_json() if compared else None,
         "reality": reality.to_json(),
     }
 

@@ -39,7 +39,7 @@ from .cache import cache_of
 from .checking import check
 from .document.settings import adapter_settings, training_settings
 from .document.text import decode
-from .exam import Exam, examine
+from .exam import Comparison, Exam, compare_exams, examine
 from .manifest import (
     EXAM_QUESTIONS,
     MOST_STEPS,
@@ -90,6 +90,7 @@ class Options:
     ask_licence: bool = True
     long_rows: LongRows = "error"
     min_exam: float | None = None
+    max_forgetting: float | None = None
     runner: str = HERE
     accept_licence: Callable[[BaseModel], bool] = lambda base: False
     on_wait: Callable[[str], None] = lambda message: None
@@ -136,6 +137,7 @@ class Outcome:
     trained: bool
     exam: Exam | None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    compared: Comparison | None = None
     reality: Reality | None = None
     report: Path | None = None
 
@@ -167,7 +169,7 @@ def prepare(path: Path, plugins: Plugins, options: Options, control: Control) ->
     marks = settings_marks(doc, base, adapters, settings, precision, phases, options.long_rows)
     store = open_store(doc.id)
     epochs = max((one.trainer.settings(doc, settings).num_epochs for one in work), default=settings.num_epochs)
-    asked, known = _asked(options, store), [phase.assigned for phase in work]
+    asked, known = _asked(options, store), tuple(phase.assigned for phase in work)
     memory, assigned = recall(store, asked, marks, known, settings.seed, epochs)
     train = tuple(row for _, rows, _ in assigned for row in rows)
     validation = tuple(row for _, _, rows in assigned for row in rows)
@@ -188,7 +190,7 @@ def prepare(path: Path, plugins: Plugins, options: Options, control: Control) ->
     _refuse(plan, checked.exam_only, base, engine, doc)
     if base.cache:
         base.cache.tell(control, "plan")
-    control.emit("plan", plan=plan, base=base, adapters=adapters, settings=settings, memory=memory.to_json())
+    control.emit("plan", plan=plan, base=base, adapters=adapters, settings=settings, start=memory.to_json())
     asked_only, text = checked.exam_only, read_again(doc)
     return Ready(
         doc, base, engine, precision, adapters, settings, train, validation, asked_only, work, plan, marks, text, memory
@@ -287,7 +289,7 @@ def _already_trained(ready: Ready, store: Store, options: Options, control: Cont
         return None
     seen = current.manifest["fingerprint"]
     wanted = ready.fingerprint if MOST_STEPS in seen else without_limit(ready.fingerprint)
-    if whats_different(seen, wanted):
+    if whats_different(seen, wanted) or (options.fresh and not ready.memory.was_fresh):
         return None
     store.settle()
     control.emit("unchanged", version=current.number)
@@ -295,7 +297,7 @@ def _already_trained(ready: Ready, store: Store, options: Options, control: Cont
         exam = Exam.from_json(current.manifest["exam"])
     else:
         exam = _examine(ready, current.adapter, control)
-        control.emit("exam", exam=exam)
+        control.emit("exam", exam=exam, compared=None)
     _hold_to(exam, options.min_exam)
     return Outcome(ready, store, current, False, exam)
 
@@ -328,18 +330,20 @@ def _train_and_commit(
         try:
             metrics, kept = _train_or_keep(ready, plugins, options, watched, run, recorder)
             exam = _examine(ready, kept.path, watched)
-            watched.emit("exam", exam=exam)
+            compared = _compare(ready, exam)
+            watched.emit("exam", exam=exam, compared=compared.to_json() if compared else None)
             _hold_to(exam, options.min_exam)
+            _hold_on(exam, compared, options.max_forgetting)
             reality = recorder.reality()
             watched.emit("reality", **reality.to_json())
             segment = partial(ready.memory.segment, train=ready.train, validation=ready.validation)
-            version = run.commit(kept, seal(metrics, exam, reality), segment)
+            version = run.commit(kept, seal(metrics, exam, compared, reality), segment)
         except BaseException as error:
             recorder.finish(_close(run, error), error=error)
             raise
         control.emit("commit", version=version.number, adapter=str(version.adapter))
         report = recorder.finish("committed", version.number)
-    return Outcome(ready, store, version, True, exam, metrics, reality, report)
+    return Outcome(ready, store, version, True, exam, metrics, compared, reality, report)
 
 
 def _continue(ready: Ready, waiting: Interrupted | None, writer: Writer) -> tuple[Ready, Run]:
@@ -471,6 +475,24 @@ def _examine(ready: Ready, adapter: Path, control: Control) -> Exam:
     if ready.base.cache:
         ready.base.cache.tell(control, "exam")
     return exam
+
+
+def _compare(ready: Ready, exam: Exam) -> Comparison | None:
+    """The exam beside that of the version before; None where there is none."""
+    before = ready.memory.before
+    return compare_exams(before.number, Exam.from_json(before.manifest["exam"]), exam) if before else None
+
+
+def _hold_on(exam: Exam, compared: Comparison | None, most: float | None) -> None:
+    """Raise NotLearnedError when more than `most` of what the version before knew was lost."""
+    if most is None or compared is None or compared.forgetting <= most:
+        return
+    raise NotLearnedError(
+        f"{compared.forgetting:.0%} of what version {compared.version} knew was lost, more than --max-forgetting "
+        f"{most:g}: {compared.in_words()}; version {compared.version} stays current",
+        "train all rows again with `--fresh`, lower `training.learning_rate`, or allow more",
+        exam=exam,
+    )
 
 
 def _hold_to(exam: Exam, least: float | None) -> None:

@@ -28,6 +28,7 @@ class Recorder:
         self.curves: dict[str, Curve] = {}
         self.messages: list[str] = []
         self.exam: Exam | None = None
+        self.compared: Mapping[str, Any] | None = None
         self.peak: float | None = None
         self._rows: dict[str, int] = {}
         self._began = self._ended = time.monotonic()
@@ -45,7 +46,7 @@ class Recorder:
         elif event.kind == "phase":
             self._rows[self._curve(data).title] = data.get("rows", 0)
         elif event.kind == "exam":
-            self.exam = data["exam"]
+            self.exam, self.compared = data["exam"], data.get("compared")
             self.run.record("exam", rows=exam_rows(data["exam"]))
         elif event.kind == "warning":
             self.messages.append(str(data.get("message", "")))
@@ -117,6 +118,7 @@ class Recorder:
             reality=reality,
             versions=opening.get("versions", {}),
             exam=self.exam or getattr(error, "exam", None),
+            compared=self.compared,
             warnings=(*ready.doc.warnings, *ready.plan.problems),
             messages=tuple(self.messages),
             problem=_reason(error),

@@ -119,7 +119,7 @@ class PhaseNotes:
 
 @dataclass(frozen=True, slots=True)
 class PhasePlan:
-    """One training phase: its rows in one epoch and validation rows, its tokens in one epoch, its optimizer steps, its epochs."""
+    """One training phase: its rows and tokens in one epoch, its validation rows, optimizer steps and epochs."""
 
     phase: str
     rows: int

@@ -50,12 +50,26 @@ max_steps_option = click.option(
 )
 
 
+_fresh_option = click.option(
+    "--fresh", is_flag=True, help="Train every row from the base, not from the version before."
+)
+_replay_deleted_option = click.option(
+    "--replay-deleted", is_flag=True, help="Let rows that were deleted be among the old ones that are trained again."
+)
+
+
+def with_memory_options(command: F) -> F:
+    """The options that say what a run takes of earlier ones."""
+    return _fresh_option(_replay_deleted_option(command))
+
+
 def training_options(command: F) -> F:
     """The options of every command that trains."""
     for option in reversed(
         [
             click.option("--resume", is_flag=True, help="Go on with the interrupted run."),
             click.option("--force", is_flag=True, help="Train even if nothing changed."),
+            with_memory_options,
             click.option(
                 "--long-rows",
                 type=click.Choice(["error", "cut", "skip"]),
@@ -68,6 +82,12 @@ def training_options(command: F) -> F:
                 type=click.FloatRange(0, 1),
                 metavar="SHARE",
                 help="Fail (exit code 8) when fewer of the trained questions are answered exactly.",
+            ),
+            click.option(
+                "--max-forgetting",
+                type=click.FloatRange(0, 1),
+                metavar="SHARE",
+                help="Fail (exit code 8), keeping the version before, when more of what it knew was lost.",
             ),
             max_steps_option,
             allow_secret_option,

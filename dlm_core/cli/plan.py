@@ -12,7 +12,7 @@ import click
 from ..api import Control
 from ..diagnostics import one_line
 from ..plugins import Plugins
-from .common import allow_secret_option, document_argument, json_option, max_steps_option
+from .common import allow_secret_option, document_argument, json_option, max_steps_option, with_memory_options
 from .terminal import bytes_text, console, print_json, seconds_text, wants_color
 
 #: The code of a warning about a file that was skipped.
@@ -24,6 +24,7 @@ SKIPPED_FILE = "DLM0504"
 @click.option("--long-rows", type=click.Choice(["error", "cut", "skip"]), default="error", show_default=True)
 @allow_secret_option
 @max_steps_option
+@with_memory_options
 @json_option
 @click.pass_obj
 def plan(
@@ -33,9 +34,20 @@ def plan(
     allow_secret: tuple[Path, ...],
     max_steps: int | None,
     as_json: bool,
+    fresh: bool,
+    replay_deleted: bool,
 ) -> None:
     """Say what `dlm run DOCUMENT` would do: rows, tokens, steps, memory, time.  Loads no model."""
-    show_plan(plugins, document, as_json, long_rows=long_rows, allow_secret=allow_secret, max_steps=max_steps)
+    show_plan(
+        plugins,
+        document,
+        as_json,
+        long_rows=long_rows,
+        allow_secret=allow_secret,
+        max_steps=max_steps,
+        fresh=fresh,
+        replay_deleted=replay_deleted,
+    )
 
 
 def show_plan(
@@ -46,6 +58,8 @@ def show_plan(
     long_rows: Any,
     allow_secret: tuple[Path, ...],
     max_steps: int | None,
+    fresh: bool = False,
+    replay_deleted: bool = False,
 ) -> None:
     """Print the plan of a document."""
     from .. import pipeline
@@ -53,7 +67,13 @@ def show_plan(
     from ..store import open_store
 
     options = pipeline.Options(
-        fetch=False, ask_licence=False, long_rows=long_rows, allow_secret=allow_secret, max_steps=max_steps
+        fetch=False,
+        ask_licence=False,
+        long_rows=long_rows,
+        allow_secret=allow_secret,
+        max_steps=max_steps,
+        fresh=fresh,
+        replay_deleted=replay_deleted,
     )
     ready = pipeline.prepare(document, plugins, options, Control())
     current = open_store(ready.doc.id).current()
@@ -78,6 +98,7 @@ def plan_json(ready: Any) -> dict[str, Any]:
     found["seconds_reason"] = found["details"].pop("seconds_reason", None)
     found["sections"] = section_sizes(ready.work)
     found["sources"] = asdict(sources_of(ready))
+    found["start"] = ready.memory.to_json()
     return found
 
 

@@ -131,6 +131,8 @@ class PlainReporter(Reporter):
             self.say(f"exam       {exact} of {asked} trained questions answered exactly")
         else:
             self.say("exam       no trained question to ask; sections were measured by their loss")
+        if (compared := data.get("compared")) and compared["had"]:
+            self.say(f"           of version {compared['version']}: kept {compared['kept']} of {compared['had']}")
 
     def on_commit(self, data: Any) -> None:
         self.say(f"kept       version {data['version']}")
@@ -207,6 +209,7 @@ def plan_lines(plan: Any, base: str, adapters: Any, settings: Any) -> list[str]:
         f"{'' if name == 'default' else name + ': '}{item.adapter} r{item.lora_r}" for name, item in adapters.items()
     )
     lines = [f"plan       {base} + {kinds}, {plan.precision.dtype} ({plan.precision.reason})"]
+    lines += [f"           from {one.value}: {one.reason}" for one in plan.choices if one.name == "start"]
     for phase in plan.phases:
         held = f" and {phase.validation} to validate" if phase.validation else ""
         lines.append(

@@ -79,7 +79,7 @@ def run(
     if dry_run:
         from .plan import show_plan
 
-        asked = {name: options[name] for name in ("long_rows", "allow_secret", "max_steps")}
+        asked = {name: options[name] for name in ("long_rows", "allow_secret", "max_steps", "fresh", "replay_deleted")}
         return show_plan(plugins, document, as_json, **asked)
     names = None if no_export else exports
     if on_save:
@@ -141,6 +141,9 @@ def train_and_report(
     runner: str,
     allow_secret: tuple[Path, ...],
     max_steps: int | None,
+    fresh: bool,
+    replay_deleted: bool,
+    max_forgetting: float | None,
     reporter: Reporter | None = None,
 ) -> None:
     """Run the pipeline, then the exporters, and print the summary; `exports=None` exports nothing."""
@@ -160,6 +163,9 @@ def train_and_report(
         on_wait=say_waiting,
         allow_secret=allow_secret,
         max_steps=max_steps,
+        fresh=fresh,
+        replay_deleted=replay_deleted,
+        max_forgetting=max_forgetting,
     )
     exporters = [] if exports is None else exporting.choose_exporters(exports, plugins)
     values = exporting.read_options(export_options, exporters)

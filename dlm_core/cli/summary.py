@@ -15,7 +15,7 @@ from .terminal import bytes_text, console, seconds_text
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..exam import Answer, Exam
+    from ..exam import Answer, Comparison, Exam
     from ..exam.result import Side, Verdict
     from ..exporting import Exported
     from ..pipeline import Outcome
@@ -43,7 +43,7 @@ def print_summary(
     path = outcome.ready.doc.path
     name = shlex.quote(str(path))
     if outcome.exam:
-        print_exam(outcome.exam)
+        print_exam(outcome.exam, compared=outcome.compared)
     if outcome.reality:
         print_reality(outcome.reality)
     took = f" in {seconds_text(seconds)}" if outcome.trained else ", already trained"
@@ -100,8 +100,11 @@ def _known(value: float | None, show: Callable[[float], str]) -> str:
     return "unknown" if value is None else show(value)
 
 
-def print_exam(exam: Exam, every: bool = False) -> None:
-    """Scores, sections by verdict, and what was not learned; `every` lists all sections."""
+def print_exam(exam: Exam, every: bool = False, compared: Comparison | None = None) -> None:
+    """Scores, sections by verdict, and what was not learned; `every` lists all sections.
+
+    `compared` sets what was old apart from what is new.
+    """
     out = console()
     out.print("\nexam", style="bold")
     for side, text in SIDES.items():
@@ -113,8 +116,29 @@ def print_exam(exam: Exam, every: bool = False) -> None:
     out.print(f"  sections learned                     {counts}")
     change = change_text(exam.neutral_before, exam.neutral_after)
     out.print(f"  loss on text that is not in it       {exam.neutral_before:.2f} → {exam.neutral_after:.2f} ({change})")
+    if compared:
+        _print_compared(compared)
     _print_sections(exam, every)
     print_missed([answer for answer in exam.answers if not answer.exact and answer.side == "trained"][:5])
+
+
+def _print_compared(compared: Comparison) -> None:
+    """What became of the version before, and how what is new was learned."""
+    out = console()
+    out.print(f"  beside version {compared.version}")
+    if compared.had:
+        out.print(f"    old answers kept                   {_share(compared.kept, compared.had)}")
+    if compared.new:
+        out.print(f"    new and changed answers learned    {_share(compared.learned, compared.new)}")
+    for name, change in (
+        ("loss of old sections", compared.old_loss),
+        ("loss of new sections", compared.new_loss),
+        ("loss on other text", compared.neutral),
+    ):
+        if change.before is not None and change.after is not None:
+            out.print(f"    {name:<35}{change.before:.2f} → {change.after:.2f}")
+    for answer in compared.lost[:5]:
+        out.print(f"    [red]lost[/] line {answer.line}: {escape(_cut(answer.question))}", soft_wrap=True)
 
 
 def print_missed(answers: Sequence[Answer]) -> None:

@@ -1,6 +1,7 @@
 """The exam: the document's own questions, asked after training, and how well each section was learned."""
 
 from .ask import examine
+from .compare import Comparison, compare_exams
 from .result import Answer, Exam, SectionResult, verdict
 
-__all__ = ["Answer", "Exam", "SectionResult", "examine", "verdict"]
+__all__ = ["Answer", "Comparison", "Exam", "SectionResult", "compare_exams", "examine", "verdict"]

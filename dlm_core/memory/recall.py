@@ -80,6 +80,11 @@ class Memory:
         return {name: replace(one, learning_rate=one.learning_rate * SLOWER) for name, one in adapters.items()}
 
     @property
+    def was_fresh(self) -> bool:
+        """Whether the version before was itself trained from the base."""
+        return self.before is not None and self.before.manifest.get("memory", {}).get("start", "base") == "base"
+
+    @property
     def rows_a_step(self) -> int | None:
         """Rows of one optimizer step where the document does not say; None where nothing is out of the ordinary."""
         return ROWS_A_STEP if self.sampled else None
@@ -141,7 +146,7 @@ class Memory:
 
 
 def recall(
-    store: Store, asked: Asked, settings: Mapping[str, str], assigned: Sequence[Assigned], seed: int, epochs: int
+    store: Store, asked: Asked, settings: Mapping[str, str], assigned: tuple[Assigned, ...], seed: int, epochs: int
 ) -> tuple[Memory, tuple[Assigned, ...]]:
     """Where the run starts and on which rows, and the rows of each phase on their sides.
 
@@ -150,7 +155,7 @@ def recall(
     """
     before = store.current()
     if before is None:
-        return Memory(asked=asked), tuple(assigned)
+        return Memory(delta=compare_rows((), [row for _, train, _ in assigned for row in train]), asked=asked), assigned
     try:
         ledger = read_ledger(before)
     except DamagedStoreError:
@@ -162,7 +167,7 @@ def recall(
     delta = compare_rows(known, [row for _, train, _ in sided for row in train])
     if reason := _why_from_the_base(before, ledger, asked, settings, delta, sided):
         delta = compare_rows(known, [row for _, train, _ in assigned for row in train])
-        return Memory(before, ledger, reason=reason, delta=delta, asked=asked), tuple(assigned)
+        return Memory(before, ledger, reason=reason, delta=delta, asked=asked), assigned
     memory = _replay(store, Memory(before, ledger, True, "", delta, asked=asked), known, seed, epochs)
     return replace(memory, reason=_in_words(memory)), sided
 
@@ -244,7 +249,8 @@ def _in_words(memory: Memory) -> str:
     count = memory.delta.counts()
     said = f"{count['new']} new, {count['changed']} changed, {count['gone']} gone"
     if not memory.delta.to_learn:
-        return f"{said}: no training is due"
+        hint = "; --fresh trains without what is gone" if count["gone"] else ""
+        return f"{said}: no training is due{hint}"
     pool = count["kept"] + len(memory.restored)
     again = max(map(len, memory.again), default=0)
     said += f"; {again} of {pool} old rows replayed{' in each epoch' if memory.sampled else ''}"

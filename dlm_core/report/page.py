@@ -10,7 +10,7 @@ from .curves import curve_figures, number_text
 from .document import document_part
 from .facts import machine_part, plan_part, settings_part, warnings_part
 from .markup import own_direction, section, text
-from .questions import exam_part
+from .questions import compared_part, exam_part
 from .record import RunRecord
 from .verdicts import WORDS, badge
 
@@ -52,7 +52,7 @@ def render(record: RunRecord) -> str:
     parts = [
         ("loss", "Loss", curves or '<p class="note">The run ended before its first step.</p>'),
         ("document", "What was learned", _legend(record) + document_part(record)),
-        ("exam", "Exam", exam_part(record.exam)),
+        ("exam", "Exam", exam_part(record.exam) + compared_part(record.compared)),
         ("plan", "Plan and reality", plan_part(record)),
         ("warnings", "Warnings", warnings_part(record)),
         ("settings", "Settings", settings_part(record)),

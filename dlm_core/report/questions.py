@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..exam import Answer, Exam
 from ..units import change_text
@@ -28,6 +29,31 @@ def exam_part(exam: Exam | None) -> str:
     if not found:
         found = '<p class="note">The document asks no questions; its sections were measured by their loss.</p>'
     return found + _neutral(exam)
+
+
+def compared_part(compared: Mapping[str, Any] | None) -> str:
+    """What became of the version before, and how what is new was learned; nothing for a first version."""
+    if compared is None:
+        return ""
+    rows = [
+        ["old answers kept", f"{compared['kept']} of {compared['had']}"],
+        ["new and changed answers learned", f"{compared['learned']} of {compared['new']}"],
+    ]
+    for name, key in (("loss of old sections", "old_loss"), ("loss of new sections", "new_loss")):
+        rows.append([name, _change(compared[key])])
+    rows.append(["loss on other text", _change(compared["neutral"])])
+    shown = table(["what", "value"], [[text(name), text(value)] for name, value in rows])
+    lost = "".join(
+        f"<li>line {answer['line']}: {own_direction(cut(answer['question'], LONGEST_TEXT))}</li>"
+        for answer in compared["lost"][:LONGEST_TABLE]
+    )
+    title = f"<h3>{text('Beside version ' + str(compared['version']))}</h3>"
+    return title + shown + (f"<p>Answers that were lost:</p><ul>{lost}</ul>" if lost else "")
+
+
+def _change(change: Mapping[str, float | None]) -> str:
+    before, after = change["before"], change["after"]
+    return "nothing to measure" if before is None or after is None else f"{before:.2f} → {after:.2f}"
 
 
 def _side(exam: Exam, side: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from ..api import AdapterSettings, Document, LocatedBase, Plan, Problem, TrainingSettings
 from ..exam import Exam
@@ -48,7 +48,8 @@ class RunRecord:
     """A finished, failed or interrupted run.
 
     `text` is the document as it was trained, `sides` says for each section id whether its rows were `trained`, held
-    out for `validation` or only asked (`exam`).  `problem` and `hint` are why a run did not finish.
+    out for `validation` or only asked (`exam`).  `compared` is the exam beside that of the version before, as JSON.
+    `problem` and `hint` are why a run did not finish.
     """
 
     state: State
@@ -67,6 +68,7 @@ class RunRecord:
     reality: Reality
     versions: Mapping[str, str]
     exam: Exam | None = None
+    compared: Mapping[str, Any] | None = None
     warnings: Sequence[Problem] = ()
     messages: Sequence[str] = ()
     problem: str = ""
