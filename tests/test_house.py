@@ -63,6 +63,7 @@ TOOLBOX = {
         "loop",
         "loss",
         "phase",
+        "sft",
         "testing",
         "tokens",
         "trainers",
@@ -78,7 +79,19 @@ def test_the_toolbox_is_in_the_readme():
 #: What a plugin may import from core: the interfaces, and helpers that docs/reference/hooks.md lists.
 PUBLIC = {
     f"dlm_core.{name}"
-    for name in ["hookimpl", "api", "files", "clock", "cache", "testing", "headers", "commands", "editing", "serving"]
+    for name in [
+        "hookimpl",
+        "api",
+        "files",
+        "clock",
+        "cache",
+        "testing",
+        "headers",
+        "commands",
+        "editing",
+        "neutral",
+        "serving",
+    ]
 }
 
 

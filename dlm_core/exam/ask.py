@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from ..api import Control, InterruptedRunError, Message, OpenModel, Row, Sampling, Score, Span, text_row
+from ..neutral import neutral_texts
 from .result import Answer, Exam, SectionResult, Side
 
 #: Questions asked in one batch.
@@ -53,12 +53,6 @@ def examine(
         _loss(model, neutral, adapter),
         time.monotonic() - started,
     )
-
-
-def neutral_texts() -> list[str]:
-    """Plain English paragraphs about nothing in particular, to notice what a training made worse."""
-    path = Path(__file__).with_name("neutral.txt")
-    return [part.strip() for part in path.read_text(encoding="utf-8").split("\n\n") if part.strip()]
 
 
 def _ask(model: OpenModel, rows: Sequence[Row], side: Side, control: Control) -> list[Answer]:

@@ -45,6 +45,7 @@ KNOWN: dict[tuple[str, str], tuple[str, str]] = {
     ("base model", "tinyllama-1.1b"): ("dlm-hf", "hf"),
     ("command", "preference"): ("dlm-preference", "preference"),
     ("config block", "export.default_quant"): ("dlm-gguf", "gguf"),
+    ("config block", "training.cpt"): ("dlm-cpt", "cpt"),
     ("config block", "training.preference"): ("dlm-preference", "preference"),
     ("engine", "hf"): ("dlm-hf", "hf"),
     ("explanation", "DOC0001"): ("dlm-docs", "docs"),
@@ -75,6 +76,7 @@ KNOWN: dict[tuple[str, str], tuple[str, str]] = {
     ("source reader", "notebook"): ("dlm-docs", "docs"),
     ("source reader", "pdf"): ("dlm-docs", "docs"),
     ("source reader", "table"): ("dlm-docs", "docs"),
+    ("trainer", "cpt"): ("dlm-cpt", "cpt"),
     ("trainer", "preference"): ("dlm-preference", "preference"),
     ("trainer", "sft"): ("dlm-hf", "hf"),
 }

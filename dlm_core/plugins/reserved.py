@@ -9,7 +9,6 @@ from __future__ import annotations
 RESERVED = frozenset(
     {
         ("config block", "training.audio"),
-        ("config block", "training.cpt"),
         ("config block", "training.gate"),
         ("config block", "training.preference"),
         ("section type", "audio"),

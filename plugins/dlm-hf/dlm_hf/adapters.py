@@ -110,6 +110,9 @@ def _problem(config: Any) -> str | None:
         value = config.get(key)
         if value is not None and not (isinstance(value, list) and all(_plain(item) for item in value)):
             return f"{key} is not a list of plain names"
+    ids = config.get("trainable_token_indices")
+    if ids is not None and not (isinstance(ids, list) and all(type(one) is int and one >= 0 for one in ids)):
+        return "trainable_token_indices is not a list of token ids"
     for key in ("rank_pattern", "alpha_pattern"):
         if not all(_plain(name) for name in config.get(key) or {}):
             return f"{key} has a name that is a pattern"

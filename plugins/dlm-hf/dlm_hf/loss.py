@@ -62,7 +62,7 @@ def summed_loss(model: Any, batch: MicroBatch, plain_head: bool) -> torch.Tensor
 
 
 def _chunked_loss(head: torch.nn.Module, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """The summed loss through a head of any kind; logits of one chunk are alive at a time, backward computes them anew."""
+    """The summed loss through a head of any kind, a chunk of logits at a time; backward computes them anew."""
     parts = list(zip(torch.split(states, _CHUNK), torch.split(targets, _CHUNK), strict=True))
 
     def one(part: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

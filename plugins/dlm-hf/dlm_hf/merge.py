@@ -2,6 +2,7 @@
 
 Formulas as in peft's `merge`: LoRA W + s·B·A; DoRA (W + s·B·A)·m/‖W + s·B·A‖ with the norm of each output row;
 s = alpha/r, or alpha/√r for rank-stabilized adapters.  Sums are taken in float32 and rounded once.
+Rows of token ids that the adapter brings along replace the base's.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dlm_core.api import ExportFailedError
 from .adapters import WEIGHTS, read_adapter_config
 from .embeddings import grown, missing_rows
 from .shape import TensorInfo, read_header, read_tensors
+from .token_rows import INDICES, STORED
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +32,7 @@ _PARTS = (
     "lora_embedding_B",
     "lora_magnitude_vector",
     "lora_magnitude_vector.weight",
+    STORED,
 )
 
 
@@ -76,6 +79,11 @@ class Delta:
         if module not in self.parts or not self.changes(info.name):
             return weight
         parts = {name: read_tensor(part).float() for name, part in self.parts[module].items()}
+        if STORED in parts:
+            weight = weight.clone()
+            weight[list(self.config[INDICES])] = parts[STORED].to(weight.dtype)
+        if len(parts) == (STORED in parts):
+            return weight
         scale = self._scale(module, parts)
         if kind == "bias":
             return (weight.float() + scale * parts["lora_B.bias"]).to(weight.dtype)

@@ -38,7 +38,8 @@ class TokenRows:
     def values(self) -> torch.Tensor:
         """The whole rows, float32, on the CPU, as they are stored."""
         rows = self.model.get_input_embeddings().weight[self.ids].detach().float()
-        return (rows + ROW_RATE * self.change.detach()).cpu()
+        whole: torch.Tensor = (rows + ROW_RATE * self.change.detach()).cpu()
+        return whole
 
     def learn(self, is_learning: bool) -> None:
         """Let the rows learn, or keep them as they are from now on."""
@@ -125,7 +126,7 @@ def _hooks(model: Any, rows: TokenRows) -> list[Any]:
         scale = getattr(module, "embed_scale", 1.0)  # some families multiply what they look up
         return out + (added * scale).to(out.dtype)
 
-    def project(module: Any, args: tuple[torch.Tensor], out: torch.Tensor) -> torch.Tensor:
+    def project(_: Any, args: tuple[torch.Tensor], out: torch.Tensor) -> torch.Tensor:
         change = (ROW_RATE * rows.change).to(args[0].dtype)
         return out.index_add(-1, where, (args[0] @ change.T).to(out.dtype))
 

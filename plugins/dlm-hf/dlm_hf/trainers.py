@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlm_core.api import Problem, Trainer, UsageError
 
@@ -30,8 +30,10 @@ class Sft(Trainer):
 
     def problems(self, doc: Document, rows: Sequence[Row], base: BaseModel) -> Iterable[Problem]:
         yield from settings_problems(doc)
-        adapters = doc.config.get("training", {}).get("adapters") or {}
+        adapters = training_of(doc).get("adapters") or {}
         taught = {name for row in rows for name in row.adapters} | {section.adapter for section in doc.sections}
+        if training_of(doc).get("sources") or any(one.type == "prose" and one.adapter is None for one in doc.sections):
+            return  # prose for every adapter, whichever phase learns it
         for name in [one for one in adapters if one not in taught]:
             where = doc.where(f"training.adapters.{name}")
             yield Problem(where, f"there is nothing to train the adapter {name} on", no_rows(name), code="HF0004")
@@ -41,6 +43,12 @@ class Sft(Trainer):
         from .sft import train
 
         return train(job, seconds)
+
+
+def training_of(doc: Document) -> Mapping[str, Any]:
+    """The block `training`, empty while the document has errors."""
+    found: Mapping[str, Any] = doc.config.get("training", {})
+    return found
 
 
 def settings_problems(doc: Document) -> Iterator[Problem]:
