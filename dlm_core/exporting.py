@@ -153,6 +153,14 @@ def _warn(problems: Sequence[Problem], ready: Ready, control: Control) -> None:
         control.emit("warning", message=told, hint=problem.hint)
 
 
+def _refuse_stray(artifact: object, out: Path) -> None:
+    """Raise TypeError or ValueError unless this is an artifact, and a file that lies in `out`."""
+    if not isinstance(artifact, Artifact):
+        raise TypeError(f"it gave {artifact!r:.60}, not an Artifact")
+    if not artifact.path.is_relative_to(out) or not artifact.path.is_file():
+        raise ValueError(f"it gave {artifact.path}, which is no file in the folder of the export")
+
+
 @contextmanager
 def _named(exporter: Exporter) -> Iterator[None]:
     """Say of an error nobody foresaw which exporter it is from."""
@@ -225,6 +233,8 @@ def export_version(
             _warn(problems, ready, control)
         with _named(exporter):
             artifacts = tuple(exporter.export(job))
+            for artifact in artifacts:
+                _refuse_stray(artifact, out)
         if not artifacts:
             raise ExportFailedError(f"the exporter {exporter.name} wrote nothing")
         record = json.dumps(_record(exporter, options, ready, version, job.adapter.name), indent=1)

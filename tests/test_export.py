@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from dlm_core import hookimpl
+from dlm_core.api import Artifact, Exporter
+
 QUANTS = ["F32", "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M"]
 
 
@@ -133,3 +136,33 @@ def test_a_version_is_not_exported_over_another_base(used, tmp_path):
 def test_formats_are_listed(trained):
     desk, path, _ = trained
     assert "gguf-lora" in desk.dlm("export", path, "--list").out
+
+
+@pytest.mark.parametrize(
+    ("give", "said"),
+    [
+        (lambda job: [("a", "b")], "TypeError in the exporter 'odd': it gave ('a', 'b'), not an Artifact"),
+        (lambda job: [Artifact(job.out / "nothing", "")], "nothing, which is no file in the folder of the export"),
+        (lambda job: [Artifact(job.base.folder / "config.json", "")], "which is no file in the folder of the export"),
+        (lambda job: [{}["none"]], "KeyError in the exporter 'odd': 'none'"),
+    ],
+)
+def test_what_an_exporter_must_not_leave(dlm_desk, tmp_path, give, said):
+    class Odd(Exporter):
+        name = "odd"
+        help = "odd"
+
+        def export(self, job):
+            return give(job)
+
+    class Plugin:
+        @hookimpl
+        def dlm_exporters(self):
+            return [Odd()]
+
+    dlm_desk.use(Plugin())
+    path = dlm_desk.write("One two three.\n")
+    assert dlm_desk.dlm("run", path, "--no-export").code == 0
+    refused = dlm_desk.dlm("export", path, "odd")
+    assert (refused.code, said in refused.err) == (1, True), refused.err
+    assert not list(tmp_path.rglob("exports/v0001/*"))
