@@ -48,6 +48,8 @@ KNOWN: dict[tuple[str, str], tuple[str, str]] = {
     ("config block", "training.cpt"): ("dlm-cpt", "cpt"),
     ("config block", "training.preference"): ("dlm-preference", "preference"),
     ("engine", "hf"): ("dlm-hf", "hf"),
+    ("explanation", "CPT0001"): ("dlm-cpt", "cpt"),
+    ("explanation", "CPT0002"): ("dlm-cpt", "cpt"),
     ("explanation", "DOC0001"): ("dlm-docs", "docs"),
     ("explanation", "DOC0002"): ("dlm-docs", "docs"),
     ("explanation", "GGUF0001"): ("dlm-gguf", "gguf"),
