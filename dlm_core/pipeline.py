@@ -412,7 +412,7 @@ def _train(
 ) -> tuple[dict[str, float], Path]:
     """Every phase in order, each starting from the adapter the one before left."""
     runner = plugins.get(plugins.runners, options.runner)
-    start: Path | None = None
+    start = ready.memory.start
     metrics: dict[str, float] = {}
     for number, phase in enumerate(ready.work):
         name = phase.trainer.phase

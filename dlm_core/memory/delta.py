@@ -100,12 +100,14 @@ def keep_sides(
     known: Sequence[Known], train: Sequence[Row], validation: Sequence[Row]
 ) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
     """The rows to train on and those to measure: a row that was trained once is never measured as if it were unseen,
-    and one that was only measured stays so, unless its author marked it `!probe`.
+    and one that was only measured stays so, unless its author marked it `!probe`.  What takes the place of a row that
+    was trained is trained.
 
     A section's id, and with it the draw of sides, changes with every edit; the side of an unedited row does not.
     """
     trained = {entry.id for entry in known if entry.side != "validation"}
     measured = {entry.id for entry in known if entry.side == "validation"}
+    trained |= compare_rows(known, _in_document_order((*train, *validation))).replaced.keys() - measured
     ours: list[Row] = []
     theirs: list[Row] = []
     moved = False
@@ -118,7 +120,7 @@ def keep_sides(
     return tuple(_in_document_order(ours) if moved else ours), tuple(theirs)
 
 
-def _in_document_order(rows: Iterable[Row]) -> list[Row]:
+def _in_document_order(rows: Sequence[Row]) -> list[Row]:
     """Rows of the document by their lines, then those of sources as they came."""
     return sorted(rows, key=lambda row: (bool(row.source), (0, 0) if row.source else (row.span.line, row.index)))
 
