@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         SourceReader,
         Trainer,
     )
-    from .jobs import Artifact, Control, Event, ExportJob, Sampling, Score, TrainJob, TrainResult
+    from .jobs import Artifact, Control, Event, ExportJob, Mix, Sampling, Score, TrainJob, TrainResult
     from .models import AdapterSettings, BaseModel, BaseShape, LocatedBase, TrainingSettings
     from .planning import (
         Batch,
@@ -99,6 +99,7 @@ _MODULES = {
         "Control",
         "Event",
         "ExportJob",
+        "Mix",
         "Sampling",
         "Score",
         "TrainJob",
@@ -168,6 +169,7 @@ __all__ = [
     "Media",
     "MediaKind",
     "Message",
+    "Mix",
     "NotLearnedError",
     "OpenModel",
     "Option",

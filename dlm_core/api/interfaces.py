@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pydantic
 
     from .document import Document, Problem, Section
-    from .jobs import Artifact, ExportJob, LongRows, Sampling, Score, TrainJob, TrainResult
+    from .jobs import Artifact, ExportJob, LongRows, Mix, Sampling, Score, TrainJob, TrainResult
     from .models import BaseModel, LocatedBase, TrainingSettings
     from .planning import Hardware, PhaseNotes, Precision, RowSize, RowTokens
     from .rows import Message, Row
@@ -246,6 +246,15 @@ class Engine(ABC):
         self, base: LocatedBase, adapters: Path | None, precision: Precision, system_prompt: str | None
     ) -> OpenModel:
         """`adapters` is a folder with one PEFT subfolder per adapter name."""
+
+    def mix(self, base: LocatedBase, adapters: Path, weights: Mapping[str, float], name: str, out: Path) -> Mix:
+        """Write the exact weighted sum of the adapters in a folder as the adapter `name` into the folder `out`.
+
+        Raises RunFailedError for adapters that cannot be summed, with the reason.
+        """
+        from .errors import UsageError
+
+        raise UsageError(f"the engine {self.name} cannot mix adapters", "use one of them: `--adapter NAME`")
 
 
 class Exporter(ABC):

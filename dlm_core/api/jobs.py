@@ -139,6 +139,24 @@ class TrainResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Mix:
+    """A weighted sum of adapters, written as one of this `name`.
+
+    `error` is how far what was written is from the true sum of the weights' changes, as a share of that sum.
+    """
+
+    name: str
+    weights: Mapping[str, float]
+    rank: int
+    error: float
+
+    @property
+    def text(self) -> str:
+        """`1·a + 0.5·b`."""
+        return " + ".join(f"{weight:g}·{name}" for name, weight in self.weights.items())
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How to choose the next token.  `temperature` 0 is greedy."""
 

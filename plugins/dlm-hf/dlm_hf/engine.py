@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlm_core.api import BaseModel, Engine, LocatedBase, OpenModel, Precision, Row, RowSize, RowTokens
+from dlm_core.api import BaseModel, Engine, LocatedBase, Mix, OpenModel, Precision, Row, RowSize, RowTokens
 
 if TYPE_CHECKING:
     from dlm_core.api.jobs import LongRows
@@ -55,3 +55,8 @@ class HfEngine(Engine):
         from .open_model import HfOpenModel
 
         return HfOpenModel(base, adapters, precision, system_prompt)
+
+    def mix(self, base: LocatedBase, adapters: Path, weights: Mapping[str, float], name: str, out: Path) -> Mix:
+        from .mix import mix_adapters
+
+        return mix_adapters(base, adapters, weights, name, out)

@@ -84,7 +84,7 @@ class Delta:
             weight[list(self.config[INDICES])] = parts[STORED].to(weight.dtype)
         if len(parts) == (STORED in parts):
             return weight
-        scale = self._scale(module, parts)
+        scale = lora_scale(self.config, module, rank_of(parts))
         if kind == "bias":
             return (weight.float() + scale * parts["lora_B.bias"]).to(weight.dtype)
         return self._weight(weight.float(), parts, scale).to(weight.dtype)
@@ -101,19 +101,43 @@ class Delta:
             merged = merged * (magnitude / merged.norm(dim=1)).unsqueeze(1)
         return merged.T if self.config.get("fan_in_fan_out") else merged
 
-    def _scale(self, module: str, parts: Mapping[str, Tensor]) -> float:
-        rank = parts["lora_embedding_A" if "lora_embedding_A" in parts else "lora_A.weight"].shape[0]
-        alpha = self.config["lora_alpha"]
-        for name, value in (self.config.get("alpha_pattern") or {}).items():
-            if module == name or module.endswith(f".{name}"):
-                alpha = value
-        return float(alpha / math.sqrt(rank) if self.config.get("use_rslora") else alpha / rank)
+
+def rank_of(parts: Mapping[str, Tensor] | Mapping[str, TensorInfo]) -> int:
+    """The rank of a module's LoRA matrices."""
+    return int(parts["lora_embedding_A" if "lora_embedding_A" in parts else "lora_A.weight"].shape[0])
+
+
+def lora_scale(config: Mapping[str, Any], module: str, rank: int) -> float:
+    """The factor before B·A: alpha/r, or alpha/√r with rank-stabilized LoRA, with the module's own alpha if it has one.
+
+    As PEFT matches `alpha_pattern`, the first name that fits counts.
+    """
+    alpha = config["lora_alpha"]
+    for name, value in (config.get("alpha_pattern") or {}).items():
+        if module == name or module.endswith(f".{name}"):
+            alpha = value
+            break
+    return float(alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank)
 
 
 def read_delta(base: Path, adapter: Path) -> Delta:
     """The adapter's tensors matched to the base's.  Raises ExportFailedError for one that has no place there."""
-    config = read_adapter_config(adapter)
+    config, parts, replaced = read_parts(adapter)
     names = {info.name for info in read_tensors(base)}
+    lost = sorted({f"{module}.weight" for module in parts} - names) + sorted(set(replaced) - names)
+    if lost:
+        raise ExportFailedError(
+            f"the adapter changes {lost[0]}, which the base's files do not hold",
+            "export the adapter folder instead: it works wherever PEFT does",
+        )
+    return Delta(config, parts, replaced, missing_rows(base))
+
+
+def read_parts(
+    adapter: Path,
+) -> tuple[dict[str, Any], dict[str, dict[str, TensorInfo]], dict[str, TensorInfo]]:
+    """An adapter's settings, its low-rank parts by module, and the tensors it replaces whole; names are the base's."""
+    config = read_adapter_config(adapter)
     parts: dict[str, dict[str, TensorInfo]] = {}
     replaced: dict[str, TensorInfo] = {}
     for info in read_header(adapter / WEIGHTS):
@@ -123,13 +147,7 @@ def read_delta(base: Path, adapter: Path) -> Delta:
             parts.setdefault(name.removesuffix(f".{part}"), {})[part] = info
         else:
             replaced[name] = info
-    lost = sorted({f"{module}.weight" for module in parts} - names) + sorted(set(replaced) - names)
-    if lost:
-        raise ExportFailedError(
-            f"the adapter changes {lost[0]}, which the base's files do not hold",
-            "export the adapter folder instead: it works wherever PEFT does",
-        )
-    return Delta(config, parts, replaced, missing_rows(base))
+    return config, parts, replaced
 
 
 def read_tensor(info: TensorInfo) -> Tensor:

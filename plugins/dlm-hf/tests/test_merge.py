@@ -33,6 +33,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "patterns": {"rank_pattern": {"q_proj": 2}, "alpha_pattern": {"v_proj": 32}},
     "embedding": {"target_modules": [*LINEAR, "embed_tokens"]},
     "saved": {"modules_to_save": ["norm"]},
+    "token rows": {"trainable_token_indices": [3, 7, 250]},
+    "module's alpha": {"alpha_pattern": {"layers.1.self_attn.v_proj": 32, "v_proj": 4}},
 }
 
 
@@ -175,7 +177,7 @@ def test_a_wrong_merge_is_caught_and_nothing_is_left(
     base: LocatedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapter = make_adapter(base, tmp_path / "adapters" / "default")
-    monkeypatch.setattr("dlm_hf.merge.Delta._scale", lambda *_: 40.0)
+    monkeypatch.setattr("dlm_hf.merge.lora_scale", lambda *_: 40.0)
     with pytest.raises(ExportFailedError, match="does not answer"):
         list(Merged().export(job(base, adapter, tmp_path / "out")))
     assert list((tmp_path / "out").iterdir()) == []
