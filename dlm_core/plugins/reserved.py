@@ -10,9 +10,7 @@ RESERVED = frozenset(
     {
         ("config block", "training.audio"),
         ("config block", "training.gate"),
-        ("config block", "training.preference"),
         ("section type", "audio"),
         ("section type", "image"),
-        ("section type", "preference"),
     }
 )
