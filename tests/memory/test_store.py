@@ -1,0 +1,213 @@
+"""What versions know of their rows survives kills: nothing is lost, nothing is there twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from dlm_core import pipeline
+from dlm_core.api import Control, Row, Span, chat_row
+from dlm_core.api.rows import Message
+from dlm_core.memory.delta import Delta, Known, compare_rows, identity, keep_sides
+from dlm_core.memory.ledger import read_ledger, read_rows
+from dlm_core.memory.sample import FLOOR, HALF_LIFE, draw, sample_size, weight
+from dlm_core.plugins import Plugins
+from dlm_core.store import Store, atomic, open_store
+from tests import null_plugin
+from tests.conftest import ID
+from tests.store.faults import KILLED, Faults
+from tests.store.samples import exit_code, files, forked, named
+
+PLUGINS = Plugins.load(group="no.such.group")
+PLUGINS.register(null_plugin, "null")
+
+
+def write(folder: Path, numbers: list[int]) -> Path:
+    (folder / "base").mkdir(exist_ok=True)
+    path = folder / "notes.dlm"
+    text = "\n".join(f"::instruction::\n### Q\nIs it {n}?\n### A\nyes\n" for n in numbers)
+    path.write_text(f"---\ndlm_id: {ID}\ndlm_version: 15\nbase_model: ./base\n---\n{text}\n")
+    return path
+
+
+def run(document: Path, home: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DLM_HOME", str(home))
+        pipeline.run(document, PLUGINS, pipeline.Options(), Control())
+
+
+def contents(store: Store) -> Counter[str]:
+    """Every row that is kept anywhere, with how often."""
+    found: Counter[str] = Counter()
+    for version in store.versions():
+        ledger = read_ledger(version)
+        assert ledger is not None
+        ours = {entry.id: entry.first for entry in ledger.known if entry.first == version.number}
+        found.update([*read_rows(store, ours)])
+    return found
+
+
+def whole(store: Store) -> None:
+    """Every row that the current version knows is kept once, and its content is the one that bears its name."""
+    assert store.check() == []
+    current = store.current()
+    ledger = read_ledger(current) if current else None
+    if ledger is None:
+        return
+    trained = {entry.id: entry.first for entry in ledger.known if entry.first}
+    rows = read_rows(store, trained)
+    assert rows.keys() == trained.keys(), "a row was lost"
+    assert all(identity(row) == one for one, row in rows.items())
+    assert set(contents(store).values()) <= {1}, "a row is there twice"
+
+
+def test_each_version_keeps_the_rows_it_was_first_to_train(tmp_path):
+    home = tmp_path / "home"
+    store = open_store(ID, home)
+    for numbers in ([1, 2, 3], [1, 2, 3, 4], [1, 2, 4], [1, 2, 4, 3]):
+        run(write(tmp_path, numbers), home)
+        whole(store)
+    assert len(contents(store)) == 4
+    sizes = [
+        len(read_rows(store, {e.id: e.first for e in read_ledger(v).known if e.first == v.number}))
+        for v in store.versions()
+    ]
+    assert sizes == [3, 1, 0, 0], "the third came back and is not stored again"
+    assert {entry.side for entry in read_ledger(store.version(3)).known} == {"trained", "gone"}
+
+
+def test_segments_that_no_version_names_are_swept(tmp_path):
+    home = tmp_path / "home"
+    run(write(tmp_path, [1, 2]), home)
+    store = open_store(ID, home)
+    (store.root / "replay" / ("0" * 64)).write_bytes(b"scrap")
+    with store.writing():
+        pass
+    assert files(store) == named(store)
+
+
+def killed_run(place: Path, document: Path, home: Path, at: int) -> tuple[int, int]:
+    """A run that ends at its `at`-th call that changes the disk; its exit code, and how many calls there were."""
+    log = place / "log"
+    log.write_text("")
+
+    def work() -> int:
+        faults = Faults(home, log, "kill" if at else "none", at)
+        atomic.os = faults  # type: ignore[assignment, attr-defined]
+        try:
+            run(document, home)
+        finally:
+            faults.note(f"calls {faults.count}")
+        return 0
+
+    code = exit_code(forked(work))
+    last = log.read_text().splitlines()[-1]
+    return code, int(last.split()[1]) if last.startswith("calls") else 0
+
+
+def test_twenty_kills_around_a_commit_lose_and_double_nothing(tmp_path):
+    place = Path("/dev/shm") / f"replay-{os.getpid()}" if os.access("/dev/shm", os.W_OK) else tmp_path / "place"
+    place.mkdir()
+    try:
+        template = place / "template"
+        run(write(place, list(range(25))), template)
+        document = write(place, [*range(1, 26)])
+        shutil.copytree(template, place / "home")
+        _, calls = killed_run(place, document, place / "home", 0)
+        assert calls > 30
+        seed = int(time.time())
+        for at in random.Random(seed).sample(range(1, calls + 1), 20):
+            home = place / "home"
+            shutil.rmtree(home)
+            shutil.copytree(template, home)
+            code, _ = killed_run(place, document, home, at)
+            assert code == KILLED, f"call {at}, seed {seed}"
+            store = open_store(ID, home)
+            assert store.current().number in (1, 2)
+            whole(store)
+            run(document, home)
+            whole(store)
+            assert store.current().number == 2
+            assert len(contents(store)) >= 24, f"call {at}, seed {seed}"
+            with store.writing():
+                pass
+            assert files(store) == named(store)
+    finally:
+        shutil.rmtree(place)
+
+
+# -- delta and sample ----------------------------------------------------------------------------------------------
+
+
+def row(question: str, answer: str = "yes", line: int = 1) -> Row:
+    return chat_row([Message.of("user", question), Message.of("assistant", answer)], Span(line))
+
+
+def known(*rows: Row) -> list[Known]:
+    from dlm_core.memory.delta import question_of
+
+    return [Known(identity(one), "trained", question_of(one), 1) for one in rows]
+
+
+def test_the_same_question_with_another_answer_is_a_change_wherever_it_stands():
+    old, new = [row("a"), row("b"), row("c")], [row("c"), row("d"), row("a", "no"), row("b")]
+    found = compare_rows(known(*old), new)
+    assert found.replaced == {identity(new[2]): identity(old[0])}
+    assert found.new == (identity(new[1]),)
+    assert found.gone == ()
+
+
+def test_another_question_in_the_same_place_is_a_change():
+    old, new = [row("a"), row("b"), row("c")], [row("a"), row("B", "so"), row("c"), row("d")]
+    found = compare_rows(known(*old), new)
+    assert found.replaced == {identity(new[1]): identity(old[1])}
+    assert found.counts() == {"new": 1, "changed": 1, "kept": 2, "gone": 0}
+
+
+def test_more_copies_of_a_row_are_a_change():
+    found = compare_rows(known(row("a"), row("b")), [row("a"), row("a"), row("b")])
+    assert (found.to_learn, found.gone) == ({identity(row("a"))}, ())
+
+
+def test_sides_stay_when_the_draw_would_change_them():
+    old = row("a")
+    entries = [*known(old), Known(identity(row("b")), "validation", "", 0)]
+    train, held = keep_sides(entries, [row("b", line=2), row("c", line=3)], [row("a", line=1), row("d", line=4)])
+    assert [one.question[-1].text for one in train] == ["a", "c"]
+    assert [one.question[-1].text for one in held] == ["b", "d"]
+
+
+def entries(count: int, first: int = 1) -> list[Known]:
+    return [Known(f"{first:03d}{n:05d}", "trained", "", first) for n in range(count)]
+
+
+def test_a_draw_is_the_same_for_the_same_seed_whatever_the_order():
+    pool = entries(200)
+    one = draw(pool, 3, 42, 20, 5)
+    assert one == draw(pool[::-1], 3, 42, 20, 5)
+    assert one != draw(pool, 3, 43, 20, 5)
+    assert one != draw(pool, 4, 42, 20, 5)
+    assert all(len(set(turn)) == 20 for turn in one)
+
+
+def test_newer_rows_are_drawn_more_often():
+    pool = [*entries(500, 1), *entries(500, 40)]
+    drawn = [one for seed in range(30) for one in draw(pool, 40, seed, 50, 1)[0]]
+    share = sum(one.startswith("040") for one in drawn) / len(drawn)
+    assert 0.72 < share < 0.85, "1 : FLOOR among equals is 0.8"
+    assert (weight(0), weight(HALF_LIFE), weight(1000)) == (1, 0.5, FLOOR)
+
+
+def test_the_size_of_the_sample():
+    assert sample_size(0, 5) == 0
+    assert sample_size(10, 1) == 10
+    assert sample_size(175, 1) == 24
+    assert 1 + sample_size(10_000, 1) == 1401
+    assert sample_size(10_000, 5000) == 5000
+    assert Delta().to_learn == frozenset()
