@@ -12,7 +12,7 @@ from .document import collect_rows, inspect_document, read_bytes, split_rows
 from .document.rows import PLUGIN_FAILED
 from .document.settings import training_settings
 from .planning.bases import find_base
-from .planning.plan import Assigned, assign_rows, order_phases
+from .planning.phases import Assigned, assign_rows, order_phases
 from .plugins import Hint, Plugins
 from .sources.allowed import NOTHING, Allowed
 from .sources.decisions import Decision, Tally

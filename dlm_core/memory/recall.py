@@ -10,7 +10,7 @@ from typing import Any
 
 from ..api import AdapterSettings, Choice, Media, Row
 from ..manifest import MOST_STEPS, settings_changed, whats_different
-from ..planning.plan import Assigned
+from ..planning.phases import Assigned
 from ..store import DamagedStoreError, Store, Version
 from .delta import Delta, Known, compare_rows, identity, keep_sides
 from .ledger import Ledger, next_ledger, read_ledger, read_rows, write_segment

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..api import Row, RowSize
-from ..planning.plan import Assigned, PhaseWork, measure_work
+from ..planning.phases import Assigned
+from ..planning.plan import PhaseWork, measure_work
 from .delta import identity
 from .recall import Memory, chosen
 

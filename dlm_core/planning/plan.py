@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from graphlib import TopologicalSorter
 from typing import Any
 
 from ..api import (
@@ -31,6 +30,7 @@ from ..api.jobs import LongRows
 from ..plugins import Plugins
 from .memory import STARTUP_SECONDS, memory_parts, step_seconds
 from .optimizers import optimizer_choice
+from .phases import Assigned
 from .precision import precision_choice
 from .reality import Speed
 from .refusals import base_weights, does_not_fit, lighter, too_big
@@ -48,10 +48,6 @@ MAX_STEPS = "max_steps"
 
 #: The part of the free memory that a plan may use.
 MEMORY_SHARE = 0.85
-
-
-#: A phase with the rows it trains on and those it only measures.
-Assigned = tuple[Trainer, tuple[Row, ...], tuple[Row, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,46 +102,6 @@ def choose_precision(hardware: Hardware, base: BaseModel, doc: Document, plugins
         if (precision := policy.decide(hardware, base, doc)) is not None:
             return precision
     raise LookupError("core's own precision policies always decide")
-
-
-def order_phases(trainers: Iterable[Trainer], doc: Document, rows: Sequence[Row]) -> list[Trainer]:
-    """The wanted phases, each behind those it names in `after` and those that name it in `before`; else by name."""
-    wanted = {trainer.phase: trainer for trainer in trainers if trainer.wanted(doc, rows)}
-    sorter = TopologicalSorter({name: sorted(_ahead_of(wanted[name], wanted)) for name in sorted(wanted)})
-    return [wanted[name] for name in sorter.static_order()]
-
-
-def _ahead_of(trainer: Trainer, wanted: Mapping[str, Trainer]) -> set[str]:
-    return {name for name, other in wanted.items() if name in trainer.after or trainer.phase in other.before}
-
-
-def assign_rows(
-    phases: Sequence[Trainer], train: Sequence[Row], validation: Sequence[Row]
-) -> tuple[list[Assigned], list[Problem]]:
-    """Give each phase the rows of kinds that it consumes and no other has taken over.
-
-    Rows nobody takes are a problem at the first one's line.
-    """
-    work = []
-    claimed = {kind for trainer in phases for kind in trainer.takes_over}
-    for trainer in phases:
-        kinds = trainer.consumes - (claimed - trainer.takes_over)
-        mine = tuple(row for row in train if row.kind in kinds)
-        theirs = tuple(row for row in validation if row.kind in kinds)
-        if mine:
-            work.append((trainer, mine, theirs))
-    taken = {kind for trainer in phases for kind in trainer.consumes}
-    orphans: dict[str, list[Row]] = {}
-    for row in (*train, *validation):
-        if row.kind not in taken:
-            orphans.setdefault(row.kind, []).append(row)
-    return work, [_orphan_problem(kind, rows) for kind, rows in orphans.items()]
-
-
-def _orphan_problem(kind: str, rows: Sequence[Row]) -> Problem:
-    """One problem for all rows of a kind, at the first of them: what is missing is one thing."""
-    more = f"; {len(rows)} rows, this is the first" if len(rows) > 1 else ""
-    return Problem(min(row.span for row in rows), f"no installed trainer takes {kind!r} rows{more}", code="DLM0401")
 
 
 def refuse_before_download(doc: Document, base: BaseModel, hardware: Hardware, precision: Precision) -> None:
