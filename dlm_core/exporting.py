@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .answering import Chosen, Wanted, choose
 from .api import (
     Artifact,
     Control,
@@ -17,6 +18,7 @@ from .api import (
     Exporter,
     ExportFailedError,
     ExportJob,
+    Mix,
     OpenModel,
     Problem,
     UsageError,
@@ -33,11 +35,13 @@ RECORD = "export.json"
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What one exporter left, and where it lies now."""
+    """What one exporter left of which adapter or mix, and where it lies now."""
 
     exporter: str
     folder: Path
     artifacts: tuple[Artifact, ...]
+    adapter: str
+    mix: Mix | None = None
 
 
 def choose_exporters(names: Sequence[str], plugins: Plugins) -> list[Exporter]:
@@ -74,12 +78,13 @@ def export_job(
     options: Mapping[str, str],
     control: Control,
     system_prompt: str | None,
-    adapter_name: str | None = None,
+    chosen: Chosen | None = None,
 ) -> ExportJob:
-    """The job for one exporter; `adapter` is a version's folder of adapters, trained with `system_prompt`."""
-    name = adapter_name or next(iter(ready.adapters))
-    if name not in ready.adapters:
-        raise UsageError(f"no adapter {name!r} in this document", advice(name, ready.adapters, "there are"))
+    """The job for one exporter; `adapter` is a folder of adapters, trained with `system_prompt`.
+
+    Without `chosen` it is for the first declared adapter.
+    """
+    name = chosen.name if chosen else next(iter(ready.adapters))
 
     # What is exported is the base's own weights, so an export is held against these, not against a quantized copy.
     precision = replace(ready.precision, quant="none")
@@ -93,7 +98,7 @@ def export_job(
         version=version,
         base=ready.base,
         adapter=adapter / name,
-        rows=ready.rows,
+        rows=chosen.own(ready.rows) if chosen and chosen.mix else ready.rows,
         system_prompt=system_prompt,
         config=ready.doc.config,
         options=options,
@@ -178,7 +183,7 @@ def is_exported(exporter: Exporter, options: Mapping[str, str], ready: Ready, ve
         found = json.loads((folder / RECORD).read_text(encoding="utf-8")) if folder else None
     except (OSError, ValueError):
         return False
-    return bool(found == _record(exporter, options, ready, version, next(iter(ready.adapters))))
+    return bool(found == _record(exporter, options, ready, version, version.manifest["adapters"][0]))
 
 
 def trained_on(version: Version) -> str:
@@ -208,7 +213,7 @@ def export_version(
     control: Control,
     *,
     to: Path | None = None,
-    adapter_name: str | None = None,
+    wanted: Wanted | None = None,
     on_wait: Callable[[str], None] = lambda message: None,
     warn: bool = False,
 ) -> Exported:
@@ -223,10 +228,10 @@ def export_version(
     if (quant := trained_on(version)) != "none":
         told = f"the adapter was trained on the base in {quant}; the export holds the base's own weights"
         control.emit("warning", message=told, hint="its answers can differ a little from those of `dlm prompt`")
-    with store.writing(on_wait) as writer:
+    with choose(wanted or Wanted(), version, ready.engine, ready.base) as chosen, store.writing(on_wait) as writer:
         out = writer.scratch(exporter.name)
         prompt = version.manifest["config"]["system_prompt"]
-        job = export_job(ready, version.adapter, version.number, out, options, control, prompt, adapter_name)
+        job = export_job(ready, chosen.folder, version.number, out, options, control, prompt, chosen)
         problems = _problems(exporter, job)
         _refuse(problems, ready)
         if warn:
@@ -237,12 +242,13 @@ def export_version(
                 _refuse_stray(artifact, out)
         if not artifacts:
             raise ExportFailedError(f"the exporter {exporter.name} wrote nothing")
-        record = json.dumps(_record(exporter, options, ready, version, job.adapter.name), indent=1)
+        about = chosen.mix.text if chosen.mix else chosen.name
+        record = json.dumps(_record(exporter, options, ready, version, about), indent=1)
         (out / RECORD).write_text(record, encoding="utf-8")
         folder = writer.keep_export(version.number, exporter.name, out) if to is None else _move(out, to)
     moved = tuple(replace(artifact, path=folder / artifact.path.relative_to(out)) for artifact in artifacts)
-    control.emit("export", exporter=exporter.name, folder=str(folder), artifacts=moved)
-    return Exported(exporter.name, folder, moved)
+    control.emit("export", exporter=exporter.name, folder=str(folder), artifacts=moved, adapter=about)
+    return Exported(exporter.name, folder, moved, about, chosen.mix)
 
 
 def _move(out: Path, to: Path) -> Path:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .answering import Chosen, Wanted, choose
 from .api import (
     AdapterSettings,
     BaseMissingError,
@@ -20,18 +21,14 @@ from .api import (
     Document,
     DocumentError,
     Engine,
-    Event,
     LocatedBase,
+    Mix,
     NotLearnedError,
     Plan,
     Precision,
     Row,
     RunFailedError,
-    Runner,
-    Trainer,
     TrainingSettings,
-    TrainJob,
-    TrainResult,
     UsageError,
 )
 from .api.jobs import LongRows
@@ -54,7 +51,6 @@ from .manifest import (
 from .memory import Asked, Memory, Sizes, all_work, recall, work_of_run
 from .planning.bases import about_base, find_engine
 from .planning.hardware import read_hardware
-from .planning.peak import forget_peak, peak_memory
 from .planning.plan import (
     MAX_STEPS,
     PhaseWork,
@@ -75,9 +71,7 @@ from .report.record import State
 from .sources.allowed import allow
 from .store import Interrupted, Kept, Run, Store, Version, Writer, open_store
 from .store.licences import accept, is_accepted
-
-#: The runner that trains in this process, whose memory is then the training's.
-HERE = "here"
+from .training import HERE, second_of, train_watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +98,8 @@ class Options:
 class Ready:
     """Everything known before a weight is loaded.
 
-    `train` are the document's rows on that side; `work` holds those of them that this run trains, by `memory`.
+    `train` are the document's rows on that side; `work` holds those of them that this run trains, by `memory`,
+    and `all_work` every one.
     """
 
     doc: Document
@@ -121,6 +116,7 @@ class Ready:
     fingerprint: Mapping[str, str]
     text: str
     memory: Memory
+    all_work: tuple[PhaseWork, ...] = ()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -140,6 +136,7 @@ class Outcome:
     compared: Comparison | None = None
     reality: Reality | None = None
     report: Path | None = None
+    mix: Mix | None = None
 
 
 def prepare(path: Path, plugins: Plugins, options: Options, control: Control) -> Ready:
@@ -175,7 +172,8 @@ def prepare(path: Path, plugins: Plugins, options: Options, control: Control) ->
     validation = tuple(row for _, _, rows in assigned for row in rows)
     marks |= row_marks(train, validation, checked.exam_only)
     sizes = Sizes.of(work)
-    work = all_work(assigned, sizes) if memory.knows(marks) else work_of_run(memory, assigned, sizes, measure)
+    whole = all_work(assigned, sizes)
+    work = whole if memory.knows(marks) else work_of_run(memory, assigned, sizes, measure)
     speed = find_speed(store.root, hardware, base, precision)
     if options.max_steps:
         settings = replace(settings, max_steps=share_steps(options.max_steps, work, adapters))
@@ -193,7 +191,21 @@ def prepare(path: Path, plugins: Plugins, options: Options, control: Control) ->
     control.emit("plan", plan=plan, base=base, adapters=adapters, settings=settings, start=memory.to_json())
     asked_only, text = checked.exam_only, read_again(doc)
     return Ready(
-        doc, base, engine, precision, adapters, settings, train, validation, asked_only, work, plan, marks, text, memory
+        doc,
+        base,
+        engine,
+        precision,
+        adapters,
+        settings,
+        train,
+        validation,
+        asked_only,
+        work,
+        plan,
+        marks,
+        text,
+        memory,
+        whole,
     )
 
 
@@ -230,15 +242,36 @@ def run(
     return _train_and_commit(ready, store, plugins, options, control, before_training)
 
 
-def exam_again(path: Path, plugins: Plugins, options: Options, control: Control, number: int | None = None) -> Outcome:
-    """Ask the document's questions of a version that is already there."""
+def exam_again(
+    path: Path,
+    plugins: Plugins,
+    options: Options,
+    control: Control,
+    number: int | None = None,
+    wanted: Wanted | None = None,
+) -> Outcome:
+    """Ask the document's questions of a version that is already there.
+
+    `wanted` names an adapter or a mix: only what is for those adapters is asked then, of that one or of the mix.
+    """
     ready = prepare(path, plugins, options, control)
     store = open_store(ready.doc.id)
     version = current_version(store, number)
     refuse_other_base(version, ready.base)
-    exam = _examine(ready, version.adapter, control)
+    with choose(wanted or Wanted(), version, ready.engine, ready.base) as chosen:
+        if wanted and (wanted.adapter or wanted.mix):
+            ready = _only_for(chosen, ready)
+        exam = _examine(ready, chosen.folder, control)
     _hold_to(exam, options.min_exam)
-    return Outcome(ready, store, version, False, exam)
+    return Outcome(ready, store, version, False, exam, mix=chosen.mix)
+
+
+def _only_for(chosen: Chosen, ready: Ready) -> Ready:
+    """The same with the rows of one adapter.  Raises UsageError when there is none."""
+    train, validation, exam_only = (chosen.own(rows) for rows in (ready.train, ready.validation, ready.exam_only))
+    if not (*train, *validation, *exam_only):
+        raise UsageError(f"no section of the document is for {' or '.join(sorted(chosen.members))}", "ask another one")
+    return replace(ready, train=train, validation=validation, exam_only=exam_only)
 
 
 def current_version(store: Store, number: int | None = None) -> Version:
@@ -328,9 +361,7 @@ def _train_and_commit(
         watched = Control(recorder.see, control.stop_requested)
         watched.emit("run", run=run.id, resumed=options.resume)
         try:
-            metrics, kept = _train_or_keep(ready, plugins, options, watched, run, recorder)
-            exam = _examine(ready, kept.path, watched)
-            compared = _compare(ready, exam)
+            metrics, kept, exam, compared = _train_or_keep(ready, plugins, options, watched, run, recorder)
             watched.emit("exam", exam=exam, compared=compared.to_json() if compared else None)
             _hold_to(exam, options.min_exam)
             _hold_on(exam, compared, options.max_forgetting)
@@ -368,12 +399,31 @@ def _opening(ready: Ready, plugins: Plugins) -> dict[str, Any]:
 
 def _train_or_keep(
     ready: Ready, plugins: Plugins, options: Options, control: Control, run: Run, recorder: Recorder
-) -> tuple[dict[str, float], Kept]:
-    """The trained adapter; when nothing is new, that of the version before."""
+) -> tuple[dict[str, float], Kept, Exam, Comparison | None]:
+    """The trained adapter with its exam; when nothing is new, that of the version before.
+
+    When a run beside a sample of the old rows lost some of them, or missed what is new, a short second round trains
+    those; the better of both is kept.
+    """
     if ready.memory.nothing_new and ready.memory.before:
-        return {}, run.keep_version(ready.memory.before)
-    metrics, adapter = _train_watched(ready, plugins, options, control, run, recorder)
-    return metrics, run.keep(adapter)
+        kept = run.keep_version(ready.memory.before)
+        exam = _examine(ready, kept.path, control)
+        return {}, kept, exam, _compare(ready, exam)
+    metrics, adapter = train_watched(ready, plugins, options, control, run, recorder)
+    kept = run.keep(adapter)
+    exam = _examine(ready, kept.path, control)
+    compared = _compare(ready, exam)
+    second = second_of(ready, exam, compared)
+    if second is None or compared is None:
+        return metrics, kept, exam, compared
+    control.emit("second_round", lost=compared.had - compared.kept, missed=compared.new - compared.learned)
+    more, adapter = train_watched(second, plugins, options, control, run, recorder, kept.path)
+    again = run.keep(adapter)
+    exam_again = _examine(second, again.path, control)
+    compared_again = _compare(ready, exam_again)
+    if compared_again is None or compared_again.score <= compared.score:
+        return metrics, kept, exam, compared
+    return metrics | more, again, exam_again, compared_again
 
 
 def _close(run: Run, error: BaseException) -> State:
@@ -386,87 +436,6 @@ def _close(run: Run, error: BaseException) -> State:
     if isinstance(error, DlmError) and not error.hint:
         error.hint = "what was trained is kept; go on with --resume"
     return "interrupted"
-
-
-def _train_watched(
-    ready: Ready, plugins: Plugins, options: Options, control: Control, run: Run, recorder: Recorder
-) -> tuple[dict[str, float], Path]:
-    """`_train`, with its time and its peak memory taken: a trainer's own measure goes before that of this process."""
-    metrics: dict[str, float] = {}
-    here = options.runner == HERE
-    recorder.start_training()
-    forget_peak()
-    try:
-        metrics, adapter = _train(ready, plugins, options, control, run.out, run.work)
-    finally:
-        recorder.end_training(metrics, peak_memory() if here else None)
-    return metrics, adapter
-
-
-def _tell_with_phase(control: Control, phase: str, event: Event) -> None:
-    control.tell(Event(event.kind, {"phase": phase, **event.data}))
-
-
-def _train(
-    ready: Ready, plugins: Plugins, options: Options, control: Control, out: Path, work: Path
-) -> tuple[dict[str, float], Path]:
-    """Every phase in order, each starting from the adapter the one before left."""
-    runner = plugins.get(plugins.runners, options.runner)
-    start = ready.memory.start
-    metrics: dict[str, float] = {}
-    for number, phase in enumerate(ready.work):
-        name = phase.trainer.phase
-        job = TrainJob(
-            phase=name,
-            base=ready.base,
-            rows=phase.rows,
-            validation=phase.validation,
-            adapters=_begun(ready, number),
-            settings=phase.trainer.settings(ready.doc, ready.settings),
-            precision=ready.precision,
-            batch=ready.plan.batch,
-            system_prompt=ready.doc.system_prompt,
-            config=ready.doc.config,
-            start=start,
-            out=out / name,
-            work=work / name,
-            resume=options.resume,
-            long_rows=options.long_rows,
-            fingerprint=ready.fingerprint,
-            turns=phase.turns,
-            control=Control(partial(_tell_with_phase, control, name), control.stop_requested),
-        )
-        result = _run_phase(runner, phase.trainer, job, plugins)
-        start = result.adapter
-        metrics |= {f"{name}.{key}": value for key, value in result.metrics.items()}
-    if start is None:
-        raise RunFailedError("no phase had anything to train")
-    return metrics, start
-
-
-def _begun(ready: Ready, number: int) -> dict[str, AdapterSettings]:
-    """The adapters of phase `number`: all but those whose first rows are a later phase's."""
-    adapters = ready.memory.taught(ready.adapters)
-    if ready.memory.start:
-        return adapters
-    soon, later = (
-        {name for phase in phases for row in phase.rows for name in row.adapters}
-        for phases in (ready.work[: number + 1], ready.work[number + 1 :])
-    )
-    return {name: settings for name, settings in adapters.items() if name in soon or name not in later}
-
-
-def _run_phase(runner: Runner, trainer: Trainer, job: TrainJob, plugins: Plugins) -> TrainResult:
-    job.out.mkdir(parents=True, exist_ok=True)
-    job.work.mkdir(parents=True, exist_ok=True)
-    try:
-        return runner.run(trainer, job)
-    except BaseException as error:
-        error.add_note(f"in phase {trainer.phase!r} of plugin {plugins.trainers.owner(trainer.phase).label}")
-        raise
-    finally:
-        if job.base.cache:
-            job.base.cache.tell(job.control, "train")
 
 
 def _examine(ready: Ready, adapter: Path, control: Control) -> Exam:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from .answering import Chosen, Wanted, choose
 from .api import Document, LocatedBase, OpenModel, Precision
 from .document import read_document
 from .pipeline import current_version, refuse_other_base
@@ -26,8 +29,20 @@ def locate_version(path: Path, plugins: Plugins, number: int | None = None) -> t
     return doc, version, located
 
 
-def open_version(version: Version, base: LocatedBase, plugins: Plugins) -> OpenModel:
-    """Base and adapters, loaded; the caller closes it."""
+@contextmanager
+def open_wanted(
+    wanted: Wanted, version: Version, base: LocatedBase, plugins: Plugins
+) -> Iterator[tuple[OpenModel, Chosen]]:
+    """A version ready to answer with the adapter asked for, or a mix of several."""
+    with (
+        choose(wanted, version, find_engine(base.model, plugins), base) as chosen,
+        open_version(version, base, plugins, chosen.folder) as model,
+    ):
+        yield model, chosen
+
+
+def open_version(version: Version, base: LocatedBase, plugins: Plugins, adapters: Path | None = None) -> OpenModel:
+    """Base and adapters, the version's own or those in another folder, loaded; the caller closes it."""
     precision = Precision(**version.manifest["plan"]["precision"])
     system_prompt = version.manifest["config"]["system_prompt"]
-    return find_engine(base.model, plugins).open(base, version.adapter, precision, system_prompt)
+    return find_engine(base.model, plugins).open(base, adapters or version.adapter, precision, system_prompt)

@@ -41,3 +41,44 @@ def test_each_adapter_learns_its_own_sections(desk):
     unknown = desk.dlm("prompt", path, "What colour is the door?", "--adapter", "green")
     assert unknown.code == 2
     assert "red, blue" in unknown.err
+    assert "adapter red is exported; another: dlm export" in result.out
+    only = desk.dlm("exam", path, "--adapter", "blue", "--json").json
+    assert [answer["answer"] for answer in only["answers"]] == ["The door is blue."]
+    assert {section["adapter"] for section in only["sections"]} == {"blue"}
+    mixes(desk, path)
+
+
+def mixes(desk, path):
+    """A mix answers by its weights, everywhere that an adapter does."""
+    question = "What colour is the door?"
+    for weights, colour in (("red:1,blue:0", "red"), ("red:0.1, blue:1", "blue"), ("red:-0.2,blue:1.0", "blue")):
+        asked = desk.dlm("prompt", path, question, "--adapter-mix", weights, "--json").json
+        assert asked["answer"] == f"The door is {colour}."
+        assert asked["adapter"] == "mix"
+        assert asked["mix"]["error"] < 1e-7
+    said = desk.dlm("prompt", path, question, "--adapter-mix", "red:1,blue:0.25")
+    assert "mix        1·red + 0.25·blue: rank 24, off the true sum by" in said.err
+    talk = desk.dlm("chat", path, "--adapter-mix", "red:0.1,blue:1", stdin=f"{question}\n/bye\n")
+    assert talk.out == "The door is blue.\n"
+    exam = desk.dlm("exam", path, "--adapter-mix", "red:0.1,blue:1", "--json").json
+    assert {answer["answer"] for answer in exam["answers"]} == {"The door is blue."}
+    assert exam["mix"]["rank"] == 24
+    formats = ("gguf", "gguf-lora", "merged")
+    done = desk.dlm("export", path, *formats, "--adapter-mix", "red:0.1,blue:1", "--to", desk.folder / "mix")
+    assert done.code == 0, done.err
+    assert "2/2 answers the same" in done.out
+    wrong = [
+        (["--adapter-mix", "rad:1"], "no adapter 'rad'", "did you mean red?"),
+        (["--adapter-mix", "red"], "cannot read 'red'", "NAME:WEIGHT"),
+        (["--adapter-mix", "red:much"], "'much', which is no number", "tone:1"),
+        (["--adapter-mix", "red:inf"], "no number", "tone:1"),
+        (["--adapter-mix", "red:1,red:2"], "names red twice", "one weight"),
+        (["--adapter-mix", "red:1", "--adapter", "blue"], "cannot both be given", "NAME:1"),
+    ]
+    for options, message, hint in wrong:
+        refused = desk.dlm("prompt", path, question, *options)
+        assert refused.code == 2
+        assert message in refused.err
+        assert hint in refused.err
+    for words in (["chat", path], ["exam", path], ["export", path, "gguf"]):
+        assert "did you mean red?" in desk.dlm(*words, "--adapter-mix", "rad:1").err

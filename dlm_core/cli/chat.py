@@ -10,8 +10,8 @@ import click
 from ..api import Message, Sampling
 from ..api.interfaces import OpenModel
 from ..plugins import Plugins
-from .common import adapter_option, document_argument, version_option
-from .prompt import pick_adapter, read_sampling, sampling_options
+from .common import adapter_option, document_argument, mix_option, say_mix, version_option
+from .prompt import read_sampling, sampling_options
 
 HELP = "/new forgets the conversation, /base switches the adapter off and on, /bye leaves"
 
@@ -21,6 +21,7 @@ HELP = "/new forgets the conversation, /base switches the adapter off and on, /b
 @sampling_options
 @version_option
 @adapter_option
+@mix_option
 @click.pass_obj
 def chat(
     plugins: Plugins,
@@ -31,19 +32,24 @@ def chat(
     max_tokens: int,
     number: int | None,
     adapter: str | None,
+    mix: str | None,
 ) -> None:
     """Talk with the model trained on DOCUMENT."""
-    from ..serving import locate_version, open_version
+    from ..answering import Wanted
+    from ..serving import locate_version, open_wanted
+
+    wanted = Wanted(adapter, mix)
 
     doc, version, base = locate_version(document, plugins, number)
     sampling = read_sampling(doc, temperature, top_p, seed, max_tokens)
-    name = pick_adapter(version, adapter)
-    with open_version(version, base, plugins) as model:
+    with open_wanted(wanted, version, base, plugins) as (model, chosen):
+        if chosen.mix:
+            say_mix(chosen.mix)
         if sys.stdin.isatty():
             import readline  # noqa: F401  (gives input() history and editing)
 
             print(f"{document.name} version {version.number} on {base.model.key}; {HELP}", file=sys.stderr)
-        _converse(model, sampling, name)
+        _converse(model, sampling, chosen.name)
 
 
 def _converse(model: OpenModel, sampling: Sampling, name: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..api import BaseModel, Control, Event
+from ..api import BaseModel, Control, Event, Mix
 from ..plugins import Plugins
 from . import values
 
@@ -61,6 +61,27 @@ _replay_deleted_option = click.option(
 def with_memory_options(command: F) -> F:
     """The options that say what a run takes of earlier ones."""
     return _fresh_option(_replay_deleted_option(command))
+
+
+mix_option = click.option(
+    "--adapter-mix",
+    "mix",
+    metavar="NAME:WEIGHT,...",
+    help="Several adapters at once, each with its weight.",
+    shell_complete=values.adapters,
+)
+
+
+def say_mix(mix: Mix) -> None:
+    """What a mix is made of and how exactly, on stderr."""
+    exact = f"off the true sum by {mix.error:.0e} of it"
+    print(f"mix        {mix.text}: rank {mix.rank}, {exact}", file=sys.stderr)
+
+
+def mix_json(mix: Mix | None) -> dict[str, Any]:
+    """What reports say of a mix; nothing where there is none."""
+    about = mix and {"weights": dict(mix.weights), "rank": mix.rank, "error": mix.error}
+    return {"mix": about} if about else {}
 
 
 def training_options(command: F) -> F:

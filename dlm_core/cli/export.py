@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -9,7 +10,16 @@ import click
 from ..api import UsageError
 from ..plugins import Plugins
 from . import values
-from .common import adapter_option, allow_secret_option, json_option, say_waiting, version_option, watching
+from .common import (
+    adapter_option,
+    allow_secret_option,
+    json_option,
+    mix_option,
+    say_mix,
+    say_waiting,
+    version_option,
+    watching,
+)
 from .terminal import console, print_json
 
 
@@ -36,6 +46,7 @@ from .terminal import console, print_json
 @click.option("--list", "list_formats", is_flag=True, help="List the formats and their options.")
 @version_option
 @adapter_option
+@mix_option
 @allow_secret_option
 @json_option
 @click.pass_obj
@@ -48,11 +59,13 @@ def export(
     list_formats: bool,
     number: int | None,
     adapter: str | None,
+    mix: str | None,
     allow_secret: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Write the current version of DOCUMENT in each FORMAT, checked against the original."""
     from .. import exporting, pipeline
+    from ..answering import Wanted
     from ..store import open_store
     from .reporter import attach_reporter
     from .summary import export_lines
@@ -65,17 +78,23 @@ def export(
     if not exporters:
         raise UsageError("no export format is installed for this", "name one: `dlm export DOCUMENT --list`")
     values = exporting.read_options(options, exporters)
+    wanted = Wanted(adapter, mix)
     with watching(plugins) as control, attach_reporter(plugins, as_json):
         asked = pipeline.Options(fetch=False, ask_licence=False, allow_secret=allow_secret)
         ready = pipeline.prepare(document, plugins, asked, control)
         store = open_store(ready.doc.id)
         version = pipeline.current_version(store, number)
+        several = len(version.manifest["adapters"]) > 1
         for exporter in exporters:
             done = exporting.export_version(
                 exporter, values[exporter.name], ready, store, version, control,
-                to=to, adapter_name=adapter, on_wait=say_waiting, warn=True,
+                to=to, wanted=wanted, on_wait=say_waiting, warn=True,
             )  # fmt: skip
             if not as_json:
+                if done.mix:
+                    say_mix(done.mix)
+                elif several:
+                    print(f"adapter    {done.adapter}", file=sys.stderr)
                 for path, about in export_lines(done):
                     print(f"{path}  {about}")
     return None

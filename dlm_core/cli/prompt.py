@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ..api import Document, Message, Sampling, UsageError
 from ..plugins import Plugins
-from .common import adapter_option, document_argument, json_option, version_option
+from .common import adapter_option, document_argument, json_option, mix_json, mix_option, say_mix, version_option
 from .terminal import print_json
-
-if TYPE_CHECKING:
-    from ..store import Version
 
 
 def sampling_options(command: Any) -> Any:
@@ -43,16 +40,6 @@ def read_sampling(
     return Sampling(max_tokens, temperature, top_p, seed)
 
 
-def pick_adapter(version: Version, name: str | None) -> str:
-    """The adapter named, or the document's first.  Raises UsageError for an unknown name."""
-    names: list[str] = version.manifest["adapters"]
-    if name is None:
-        return names[0]
-    if name not in names:
-        raise UsageError(f"no adapter {name!r} in version {version.number}", f"there are: {', '.join(names)}")
-    return name
-
-
 @click.command()
 @document_argument
 @click.argument("question", required=False)
@@ -61,6 +48,7 @@ def pick_adapter(version: Version, name: str | None) -> str:
 @sampling_options
 @version_option
 @adapter_option
+@mix_option
 @json_option
 @click.pass_obj
 def prompt(
@@ -75,22 +63,29 @@ def prompt(
     max_tokens: int,
     number: int | None,
     adapter: str | None,
+    mix: str | None,
     as_json: bool,
 ) -> None:
     """Ask the model trained on DOCUMENT one QUESTION; without one (or with -) it is read from standard input."""
-    from ..serving import locate_version, open_version
+    from ..answering import Wanted
+    from ..serving import locate_version, open_wanted
+
+    wanted = Wanted(adapter, mix)
 
     doc, version, base = locate_version(document, plugins, number)
     sampling = read_sampling(doc, temperature, top_p, seed, max_tokens)
-    name = pick_adapter(version, adapter)
     text = _question(question)
     messages = (Message.of("user", text),)
-    with open_version(version, base, plugins) as model:
+    with open_wanted(wanted, version, base, plugins) as (model, chosen):
+        name = chosen.name
+        if chosen.mix and not as_json:
+            say_mix(chosen.mix)
         if as_json:
             answers = {"answer": "".join(model.stream(messages, sampling, name))}
             if compare_base:
                 answers["base_answer"] = "".join(model.stream(messages, sampling, None))
-            print_json("prompt", {"version": version.number, "adapter": name, "question": text, **answers})
+            about = mix_json(chosen.mix)
+            print_json("prompt", {"version": version.number, "adapter": name, **about, "question": text, **answers})
             return
         streaming = sys.stdout.isatty() if stream is None else stream
         if compare_base:

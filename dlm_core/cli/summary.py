@@ -55,6 +55,11 @@ def print_summary(
             out.print(f"           {about}", style="dim", soft_wrap=True, markup=False)
     for folder in there:
         out.print(f"  {folder.name:<8} {folder}", soft_wrap=True, markup=False)
+    names = outcome.version.manifest["adapters"]
+    if (exported or there) and len(names) > 1:
+        first, other, *_ = names
+        told = f"adapter {first} is exported; another: dlm export {name} --adapter {other} --to FOLDER"
+        out.print(f"           {told}", soft_wrap=True, markup=False)
     if outcome.report:
         out.print(f"  report   {outcome.report}", soft_wrap=True, markup=False)
     if cache:
