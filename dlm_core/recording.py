@@ -53,13 +53,15 @@ class Recorder:
         self._control.tell(event)
 
     def start_training(self) -> None:
+        """Note that a round of training begins; a second one adds to the first."""
+        self._earlier += self._ended - self._began
         self._began = self._ended = time.monotonic()
 
     def end_training(self, metrics: Mapping[str, float], process_peak: int | None) -> None:
         """Note when training ended and its peak memory: as its trainers measured it, or else as this process did."""
         self._ended = time.monotonic()
         told = [value for name, value in metrics.items() if name.split(".")[-1].split("/")[-1] == "peak_memory"]
-        self.peak = max(told) if told else process_peak
+        self.peak = max([*told, *([self.peak] if self.peak else [])], default=process_peak)
 
     def reality(self) -> Reality:
         """What the plan said beside what was done so far."""

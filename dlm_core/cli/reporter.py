@@ -134,6 +134,9 @@ class PlainReporter(Reporter):
         if (compared := data.get("compared")) and compared["had"]:
             self.say(f"           of version {compared['version']}: kept {compared['kept']} of {compared['had']}")
 
+    def on_second_round(self, data: Any) -> None:
+        self.say(f"again      {data['lost']} old answers lost, {data['missed']} new ones missed: a short second round")
+
     def on_commit(self, data: Any) -> None:
         self.say(f"kept       version {data['version']}")
 

@@ -49,6 +49,11 @@ class Comparison:
     lost: tuple[Answer, ...] = field(default=())
 
     @property
+    def score(self) -> int:
+        """Old answers kept and new ones learned."""
+        return self.kept + self.learned
+
+    @property
     def forgetting(self) -> float:
         """The worst of three shares: answers lost, rise of the old sections' loss, rise of the neutral text's."""
         lost = 1 - self.kept / self.had if self.had else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,17 +13,22 @@ from ..api import AdapterSettings, Choice, Media, Row
 from ..manifest import MOST_STEPS, settings_changed, whats_different
 from ..planning.phases import Assigned
 from ..store import DamagedStoreError, Store, Version
-from .delta import Delta, Known, compare_rows, identity, keep_sides
+from .delta import Delta, compare_rows, identity, keep_sides
 from .ledger import Ledger, next_ledger, read_ledger, read_rows, write_segment
-from .sample import draw, sample_size
+from .sample import MOST, draw, kinship, recency, sample_size, second_size, words_of
 
 #: The choice that says where a run starts.
 START = "start"
 
-#: The part of the learning rate with which a run learns beside a sample of the old rows, and its rows a step: the old
-#: rows' gradients are near zero, and small steps with few of them would push the others out.
-SLOWER = 0.25
-ROWS_A_STEP = 32
+#: The part of the learning rate with which a run learns beside a sample of the old rows, that of a second round, and
+#: the rows of one step: the old rows' gradients are near zero, so fast small steps would push the others out.
+SLOWER, SECOND_SLOWER = 0.25, 0.125
+ROWS_A_STEP = 64
+
+
+def second_epochs(epochs: int) -> int:
+    """How many epochs a second round has."""
+    return math.ceil(epochs / 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,8 @@ class Memory:
 
     `warm`: it starts from that version's adapter; `reason` says why or why not, "" for a document's first run.
     `again` are, for each epoch, the identities of old rows that are trained once more, `restored` the contents of those
-    that were deleted.  `sampled`: they are fewer than there are.
+    that were deleted.  `sampled`: they are fewer than there are, and the learning rate is `pace` times what is set.
+    `lost` are old rows that a first round lost: a `second` round trains them with what is new.
     """
 
     before: Version | None = None
@@ -56,8 +63,16 @@ class Memory:
     delta: Delta = field(default_factory=Delta)
     again: tuple[tuple[str, ...], ...] = ()
     sampled: bool = False
+    pace: float = 1.0
+    lost: frozenset[str] = frozenset()
+    second: bool = False
     restored: Mapping[str, Row] = field(default_factory=dict)
     asked: Asked = Asked()
+
+    @property
+    def version(self) -> int:
+        """The number of the version before; 0 when there is none."""
+        return self.before.number if self.before else 0
 
     @property
     def start(self) -> Path | None:
@@ -75,9 +90,7 @@ class Memory:
 
     def taught(self, adapters: Mapping[str, AdapterSettings]) -> dict[str, AdapterSettings]:
         """The adapters' settings for this run: beside a mere sample of the old rows, learning is slower."""
-        if not self.sampled:
-            return dict(adapters)
-        return {name: replace(one, learning_rate=one.learning_rate * SLOWER) for name, one in adapters.items()}
+        return {name: replace(one, learning_rate=one.learning_rate * self.pace) for name, one in adapters.items()}
 
     @property
     def was_fresh(self) -> bool:
@@ -111,7 +124,7 @@ class Memory:
         if not self.sampled:
             return choices
         reason = "so that the old rows that are not trained again are not lost"
-        return (*choices, Choice("learning_rate", f"{SLOWER:g} of what is set", reason))
+        return (*choices, Choice("learning_rate", f"{self.pace:g} of what is set", reason))
 
     def to_json(self) -> dict[str, Any]:
         """What the manifest and programs are told."""
@@ -168,7 +181,8 @@ def recall(
     if reason := _why_from_the_base(before, ledger, asked, settings, delta, sided):
         delta = compare_rows(known, [row for _, train, _ in assigned for row in train])
         return Memory(before, ledger, reason=reason, delta=delta, asked=asked), assigned
-    memory = _replay(store, Memory(before, ledger, True, "", delta, asked=asked), known, seed, epochs)
+    memory = Memory(before, ledger, True, "", delta, asked=asked)
+    memory = _replay(store, memory, [row for _, train, _ in sided for row in train], seed, epochs)
     return replace(memory, reason=_in_words(memory)), sided
 
 
@@ -177,7 +191,7 @@ def chosen(memory: Memory, rows: Sequence[Row]) -> list[Row | None]:
 
     An adapter for which nothing is new is carried over as it is: no replayed row is trained for it.
     """
-    learn, again = memory.delta.to_learn, memory.turns_of.keys()
+    learn, again = memory.delta.to_learn | memory.lost, memory.turns_of.keys()
     marked = [identity(row) for row in rows]
     touched = {name for one, row in zip(marked, rows, strict=True) if one in learn for name in row.adapters}
     return [
@@ -218,24 +232,43 @@ def _why_from_the_base(
     return ""
 
 
-def _replay(store: Store, memory: Memory, known: Sequence[Known], seed: int, epochs: int) -> Memory:
+def second_round(memory: Memory, rows: Sequence[Row], missed: frozenset[str], seed: int, epochs: int) -> Memory:
+    """How what a first round missed or lost is trained once more: a few epochs, slowly, with more old rows."""
+    stay = set(memory.delta.kept) - missed
+    kept = {one: row for row in rows if (one := identity(row)) in stay}
+    weights = _weights(memory, kept, [row for row in rows if identity(row) in memory.delta.to_learn | missed])
+    again = draw(weights, f"{seed}:{memory.version}:second", second_size(len(kept)), second_epochs(epochs))
+    lost = missed - memory.delta.to_learn
+    return replace(memory, again=again, sampled=True, pace=SECOND_SLOWER, lost=lost, second=True, restored={})
+
+
+def _replay(store: Store, memory: Memory, rows: Sequence[Row], seed: int, epochs: int) -> Memory:
     """The same with the old rows to train once more, and the contents of those that the document no longer has."""
     delta = memory.delta
-    if not delta.to_learn or memory.before is None:
+    if not delta.to_learn or memory.ledger is None:
         return memory
     kept = set(delta.kept)
-    pool = [entry for entry in known if entry.id in kept]
+    pool = {one: row for row in rows if (one := identity(row)) in kept}
     restored: dict[str, Row] = {}
     if memory.asked.replay_deleted:
-        gone = {entry.id: entry for entry in known if entry.side == "gone" or entry.id in set(delta.gone)}
-        rows = read_rows(store, {one: entry.first for one, entry in gone.items()})
-        restored = {one: row for one, row in rows.items() if _is_whole(row)}
-        pool += [gone[one] for one in restored]
+        now = set(delta.gone)
+        gone = {entry.id: entry.first for entry in memory.ledger.known if entry.side == "gone" or entry.id in now}
+        restored = {one: row for one, row in read_rows(store, gone).items() if _is_whole(row)}
+        pool |= restored
     size = sample_size(len(pool), len(delta.to_learn))
-    again = draw(pool, memory.before.number, seed, size, epochs)
+    weights = _weights(memory, pool, [row for row in rows if identity(row) in delta.to_learn])
+    again = draw(weights, f"{seed}:{memory.version}", size, epochs)
     drawn = {one for turn in again for one in turn}
     back = {one: row for one, row in restored.items() if one in drawn}
-    return replace(memory, again=again, sampled=size < len(pool), restored=back)
+    sampled = size < len(pool)
+    return replace(memory, again=again, sampled=sampled, pace=SLOWER if sampled else 1.0, restored=back)
+
+
+def _weights(memory: Memory, pool: Mapping[str, Row], new: Sequence[Row]) -> dict[str, float]:
+    """How likely each row of `pool` is drawn: the later it came, and the more it is like what is new."""
+    first = {entry.id: entry.first for entry in memory.ledger.known} if memory.ledger else {}
+    about = [words_of(row) for row in new[:MOST]]
+    return {one: recency(memory.version - first[one]) * kinship(row, about) for one, row in pool.items()}
 
 
 def _is_whole(row: Row) -> bool:

@@ -99,7 +99,30 @@ def test_the_run_tells_what_was_kept(dlm_desk):
 
 
 @pytest.mark.usefixtures("forgetful")
-def test_too_much_forgetting_keeps_the_version_before(dlm_desk):
+def test_a_second_round_trains_what_the_first_one_lost(dlm_desk):
+    run(dlm_desk, body(60))
+    result = run(dlm_desk, body(66))
+    assert result.event("second_round")["lost"] > 5
+    compared = result.event("exam")["compared"]
+    assert compared["had"] - compared["kept"] < result.event("second_round")["lost"]
+    assert {event["phase"] for event in result.events if event["event"] == "step"} == {"sft", "sft, again"}
+    steps = result.event("reality")["steps"]
+    assert steps["planned"] < steps["real"] == len([one for one in result.events if one["event"] == "step"])
+    store = open_store(document_id("notes.dlm"))
+    assert store.check() == []
+    assert "unchanged" in [event["event"] for event in run(dlm_desk, body(66)).events]
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_a_run_of_few_steps_has_no_second_round(dlm_desk):
+    run(dlm_desk, body(60))
+    result = dlm_desk.run(dlm_desk.write(body(66), FRONT), "--no-export", "--max-steps", "2")
+    assert "second_round" not in [event["event"] for event in result.events]
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_too_much_forgetting_keeps_the_version_before(dlm_desk, monkeypatch):
+    monkeypatch.setattr("dlm_core.pipeline.second_of", lambda *known: None)
     run(dlm_desk, body(60))
     store = open_store(document_id("notes.dlm"))
     head = (store.root / "HEAD").read_bytes()

@@ -16,7 +16,7 @@ from dlm_core.api import Control, Row, Span, chat_row
 from dlm_core.api.rows import Message
 from dlm_core.memory.delta import Delta, Known, compare_rows, identity, keep_sides
 from dlm_core.memory.ledger import read_ledger, read_rows
-from dlm_core.memory.sample import FLOOR, HALF_LIFE, draw, sample_size, weight
+from dlm_core.memory.sample import FLOOR, HALF_LIFE, draw, kinship, recency, sample_size, second_size, words_of
 from dlm_core.plugins import Plugins
 from dlm_core.store import Store, atomic, open_store
 from tests import null_plugin
@@ -183,31 +183,36 @@ def test_sides_stay_when_the_draw_would_change_them():
     assert [one.question[-1].text for one in held] == ["b", "d"]
 
 
-def entries(count: int, first: int = 1) -> list[Known]:
-    return [Known(f"{first:03d}{n:05d}", "trained", "", first) for n in range(count)]
-
-
-def test_a_draw_is_the_same_for_the_same_seed_whatever_the_order():
-    pool = entries(200)
-    one = draw(pool, 3, 42, 20, 5)
-    assert one == draw(pool[::-1], 3, 42, 20, 5)
-    assert one != draw(pool, 3, 43, 20, 5)
-    assert one != draw(pool, 4, 42, 20, 5)
+def test_a_draw_is_the_same_for_the_same_key_whatever_the_order():
+    pool = {f"{n:05d}": 1.0 for n in range(200)}
+    one = draw(pool, "42:3", 20, 5)
+    assert one == draw(dict(reversed(pool.items())), "42:3", 20, 5)
+    assert one != draw(pool, "43:3", 20, 5)
+    assert len(set(one)) == 5, "each epoch draws anew"
     assert all(len(set(turn)) == 20 for turn in one)
 
 
-def test_newer_rows_are_drawn_more_often():
-    pool = [*entries(500, 1), *entries(500, 40)]
-    drawn = [one for seed in range(30) for one in draw(pool, 40, seed, 50, 1)[0]]
-    share = sum(one.startswith("040") for one in drawn) / len(drawn)
-    assert 0.72 < share < 0.85, "1 : FLOOR among equals is 0.8"
-    assert (weight(0), weight(HALF_LIFE), weight(1000)) == (1, 0.5, FLOOR)
+def test_rows_are_drawn_as_often_as_they_weigh():
+    pool = {f"old{n}": recency(40) for n in range(500)} | {f"new{n}": recency(0) for n in range(500)}
+    drawn = [one for turn in draw(pool, "k", 50, 60) for one in turn]
+    share = sum(one.startswith("new") for one in drawn) / len(drawn)
+    assert 0.76 < share < 0.84, "0.8 for weights of 1 and FLOOR"
+    assert (recency(0), recency(HALF_LIFE), recency(1000), FLOOR) == (1, 0.5, FLOOR, 0.25)
+
+
+def test_what_is_like_the_new_is_drawn_more_often():
+    new = [words_of(row("When does the boat to Orro leave?"))]
+    like, unlike = row("When does the boat to Inn leave?"), row("Who built the tower?")
+    assert kinship(like, new) > 2.5 * kinship(unlike, new)
+    assert kinship(row("When does the boat to Orro leave?"), new) == 10
+    assert kinship(like, []) == 1
 
 
 def test_the_size_of_the_sample():
     assert sample_size(0, 5) == 0
     assert sample_size(10, 1) == 10
-    assert sample_size(175, 1) == 24
-    assert 1 + sample_size(10_000, 1) == 1401
+    assert sample_size(175, 1) == 18
+    assert 1 + sample_size(9_999, 1) == 1050
     assert sample_size(10_000, 5000) == 5000
+    assert (second_size(10), second_size(175), second_size(1000)) == (10, 32, 180)
     assert Delta().to_learn == frozenset()
