@@ -12,7 +12,12 @@ from pathlib import Path
 
 def default_home() -> Path:
     """The folder of the store, caches and accepted licences: `$DLM_HOME`, or `~/.dlm`."""
-    return Path(os.environ.get("DLM_HOME") or "~/.dlm").expanduser()
+    return expand_home(os.environ.get("DLM_HOME") or "~/.dlm")
+
+
+def expand_home(text: str) -> Path:
+    """The path with a leading `~` or `~user` replaced; a user that is not known here leaves it as written."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 (pathlib's raises for an unknown user)
 
 
 def write_file(path: Path, data: bytes) -> None:

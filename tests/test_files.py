@@ -65,3 +65,8 @@ def test_home_is_where_the_variable_says(tmp_path, monkeypatch):
     assert files.default_home() == tmp_path
     monkeypatch.delenv("DLM_HOME")
     assert files.default_home() == Path.home() / ".dlm"
+
+
+def test_the_home_of_nobody_is_left_as_written():
+    assert files.expand_home("~nobody-here/notes") == Path("~nobody-here/notes")
+    assert files.expand_home("~/notes") == Path.home() / "notes"

@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ..files import expand_home
+
 if TYPE_CHECKING:
     from click import Context, Parameter
     from click.shell_completion import CompletionItem
@@ -29,7 +31,7 @@ _HEAD = 2 << 20
 def documents(_ctx: Context, _param: Parameter, word: str) -> Items:
     """The documents where the word points, and those in folders there; other files when there are none."""
     folder, slash, start = word.rpartition("/")
-    here = Path(folder + slash).expanduser()
+    here = expand_home(folder + slash)
     found: list[str] = []
     for path in sorted(here.iterdir()):
         if not path.name.startswith(start) or (path.name.startswith(".") and not start):
@@ -52,7 +54,7 @@ def places(ctx: Context, _param: Parameter, word: str) -> Items:
         return documents(ctx, _param, word)
     from ..document.fences import Piece, cut
 
-    text, parts = _divided(Path(name).expanduser())
+    text, parts = _divided(expand_home(name))
     lines: dict[str, str] = {}
     for piece in cut(text, parts.body, parts.body_line):
         if isinstance(piece, Piece):
@@ -217,7 +219,7 @@ def _frontmatter(ctx: Context) -> Mapping[str, Any]:
     from ..document.text import Parts, divide
 
     document = next(
-        path for word in _words(ctx) if word.endswith(".dlm") and (path := Path(word).expanduser()).is_file()
+        path for word in _words(ctx) if word.endswith(".dlm") and (path := expand_home(word)).is_file()
     )
     with document.open("rb") as file:
         parts = divide(file.read(_HEAD).decode("utf-8-sig", errors="replace").replace("\r\n", "\n"))

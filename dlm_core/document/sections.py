@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..api import Fix, Marker, Problem, Section, SectionType, Span
+from ..files import expand_home
 from ..spelling import certain, closest
 from . import collector
 from .fences import Piece, cut, fence_type
@@ -153,7 +154,7 @@ def _body_problems(piece: Piece, kind: SectionType, empty: bool, line: int) -> I
 
 
 def _media_section_id(piece: Piece, name: str, path: Path) -> tuple[str, list[Problem]]:
-    file = path.parent / Path(name).expanduser()
+    file = path.parent / expand_home(name)
     try:
         if not file.is_file():
             raise FileNotFoundError("there is no such file")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..api import BaseMissingError, BaseModel, Document, DocumentError, Engine, PluginMissingError, Problem, UsageError
+from ..files import expand_home
 from ..plugins import Plugins
 from ..spelling import closest
 
@@ -55,7 +56,7 @@ def base_from_name(name: str, plugins: Plugins, folder: Path) -> BaseModel:
 def _find_folder(start: Path, name: str) -> Path:
     hint = "point `base_model` at a folder"
     try:
-        path = (start / Path(name).expanduser()).resolve()
+        path = (start / expand_home(name)).resolve()
         if path.is_dir():
             return path
     except (OSError, RuntimeError, ValueError) as error:

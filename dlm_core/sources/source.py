@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..api import Problem, Span
-from ..files import default_home
+from ..files import default_home, expand_home
 from .allowed import Allowed
 from .globs import Globs, compile_globs
 from .secret import is_secret
@@ -51,7 +51,7 @@ def find_source(home: Path, source: Mapping[str, Any], where: Span, allowed: All
     """The file or folder that a source names; or what is wrong with it."""
     text = source["path"]
     try:
-        root = home / Path(text).expanduser()
+        root = home / expand_home(text)
         secret, real = is_secret(root), os.path.realpath(root)
         if secret and not allowed.reaches(real):
             return secret_problem(where, text)

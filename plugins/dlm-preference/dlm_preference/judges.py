@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlm_core.api import RunFailedError, UsageError
+from dlm_core.files import expand_home
 
 from .judge import Candidate, Judge
 
@@ -69,7 +70,7 @@ class RewardModel(Judge):
         return f"{self.name}:{Path(argument).name}"
 
     def scores(self, argument: str, candidates: Sequence[Candidate]) -> Iterator[float]:
-        folder = Path(argument).expanduser()
+        folder = expand_home(argument)
         if not argument or not (folder / "config.json").is_file():
             raise UsageError(
                 f"there is no reward model in {argument or 'nothing'!r}",

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from dlm_core.api import BaseMissingError, BaseModel, LocatedBase
+from dlm_core.files import expand_home
 
 from ..shape import read_shape
 from .files import check_folder, folder_sha256, what_is_missing
@@ -33,10 +34,10 @@ def hub_cache() -> Path:
     """The folder in which Hugging Face libraries keep what they downloaded, by their own environment variables."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if value := os.environ.get(name):
-            return Path(value).expanduser()
+            return expand_home(value)
     if home := os.environ.get("HF_HOME"):
-        return Path(home).expanduser() / "hub"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "huggingface" / "hub"
+        return expand_home(home) / "hub"
+    return expand_home(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface" / "hub"
 
 
 def cached_snapshot(repo: str, revision: str) -> Path | None:
