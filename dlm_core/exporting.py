@@ -23,8 +23,9 @@ from .api import (
     Problem,
     UsageError,
 )
-from .pipeline import Ready, refuse_other_base
+from .pipeline import refuse_other_base
 from .plugins import Plugins
+from .preparing import Ready
 from .spelling import advice
 from .store import Store, Version, open_store
 from .store.atomic import make_folder, move, sync_tree

@@ -15,7 +15,7 @@ from .store.generations import now
 
 if TYPE_CHECKING:
     from .exam import Exam
-    from .pipeline import Ready
+    from .preparing import Ready
     from .report.record import State
     from .store import Run, Store
 

@@ -23,8 +23,8 @@ from .planning.peak import forget_peak, peak_memory
 
 if TYPE_CHECKING:
     from .exam import Comparison, Exam
-    from .pipeline import Options, Ready
     from .plugins import Plugins
+    from .preparing import Options, Ready
     from .recording import Recorder
     from .store import Run
 

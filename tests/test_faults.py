@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dlm_core import exporting, manifest, pipeline
+from dlm_core import exporting, manifest, pipeline, preparing
 from dlm_core.api import Control, DlmError, Hardware
 from dlm_core.plugins import Plugins
 from dlm_core.store import Store, atomic, open_store
@@ -38,7 +38,7 @@ REFUSALS = ("enospc", "eio", "enospc-sticky")
 def quick() -> Iterator[None]:
     """What is slow and has nothing to do with the store: reading the machine and every package's version."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "read_hardware", lambda: Hardware("cpu", "test", 1, 1 << 34, 1 << 34, bf16=False))
+        patch.setattr(preparing, "read_hardware", lambda: Hardware("cpu", "test", 1, 1 << 34, 1 << 34, bf16=False))
         patch.setattr(manifest, "library_versions", lambda plugins: {"dlm-core": "0"})
         yield
 
@@ -63,7 +63,7 @@ def dlm_run(home: Path, document: Path, note: Callable[[str], None] = lambda _: 
     """What `dlm run --export adapter` does, with a note after each part that it reports; whether it trained."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DLM_HOME", str(home))
-        outcome = pipeline.run(document, PLUGINS, pipeline.Options(resume=resume), Control())
+        outcome = pipeline.run(document, PLUGINS, preparing.Options(resume=resume), Control())
         note(f"committed {outcome.version.number}")
         if not exporting.is_exported(EXPORTER, {}, outcome.ready, outcome.version):
             exporting.export_version(EXPORTER, {}, outcome.ready, outcome.store, outcome.version, Control())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dlm_core import pipeline
+from dlm_core import pipeline, preparing
 from dlm_core.api import Control
 from dlm_core.plugins import Plugins
 from dlm_core.store import open_store
@@ -42,7 +42,7 @@ def start(document: Path, on_wait: Callable[[str], None] = lambda _: None, *, fo
     """A `dlm run` in a process of its own; its exit code says whether it trained.  Returns its pid."""
 
     def work() -> int:
-        outcome = pipeline.run(document, PLUGINS, pipeline.Options(force=force, on_wait=on_wait), Control())
+        outcome = pipeline.run(document, PLUGINS, preparing.Options(force=force, on_wait=on_wait), Control())
         return TRAINED if outcome.trained else UNCHANGED
 
     return forked(work)

@@ -46,7 +46,7 @@ def exam(
 
     With --adapter or --adapter-mix, only what is for those adapters is asked, of that one or of the mix.
     """
-    from .. import pipeline
+    from .. import pipeline, preparing
     from ..answering import Wanted
     from .live import LiveReporter
     from .summary import print_exam
@@ -55,7 +55,7 @@ def exam(
     if not as_json and is_live(sys.stderr):
         plugins.attach(LiveReporter(), "reporter")
     wanted = Wanted(adapter, mix)
-    options = pipeline.Options(fetch=False, ask_licence=False, min_exam=min_exam, allow_secret=allow_secret)
+    options = preparing.Options(fetch=False, ask_licence=False, min_exam=min_exam, allow_secret=allow_secret)
     with watching(plugins) as control:
         try:
             outcome = pipeline.exam_again(document, plugins, options, control, number, wanted)

@@ -64,7 +64,7 @@ def export(
     as_json: bool,
 ) -> None:
     """Write the current version of DOCUMENT in each FORMAT, checked against the original."""
-    from .. import exporting, pipeline
+    from .. import exporting, pipeline, preparing
     from ..answering import Wanted
     from ..store import open_store
     from .reporter import attach_reporter
@@ -80,8 +80,8 @@ def export(
     values = exporting.read_options(options, exporters)
     wanted = Wanted(adapter, mix)
     with watching(plugins) as control, attach_reporter(plugins, as_json):
-        asked = pipeline.Options(fetch=False, ask_licence=False, allow_secret=allow_secret)
-        ready = pipeline.prepare(document, plugins, asked, control)
+        asked = preparing.Options(fetch=False, ask_licence=False, allow_secret=allow_secret)
+        ready = preparing.prepare(document, plugins, asked, control)
         store = open_store(ready.doc.id)
         version = pipeline.current_version(store, number)
         several = len(version.manifest["adapters"]) > 1

@@ -62,11 +62,11 @@ def show_plan(
     replay_deleted: bool = False,
 ) -> None:
     """Print the plan of a document."""
-    from .. import pipeline
+    from .. import preparing
     from ..manifest import whats_different
     from ..store import open_store
 
-    options = pipeline.Options(
+    options = preparing.Options(
         fetch=False,
         ask_licence=False,
         long_rows=long_rows,
@@ -75,7 +75,7 @@ def show_plan(
         fresh=fresh,
         replay_deleted=replay_deleted,
     )
-    ready = pipeline.prepare(document, plugins, options, Control())
+    ready = preparing.prepare(document, plugins, options, Control())
     current = open_store(ready.doc.id).current()
     changes = whats_different(current.manifest.get("fingerprint", {}), ready.fingerprint) if current else None
     if as_json:

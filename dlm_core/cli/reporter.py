@@ -87,7 +87,7 @@ class PlainReporter(Reporter):
             self.say(f"secret     {name} is read, as --allow-secret asks")
 
     def on_plan(self, data: Any) -> None:
-        for line in plan_lines(data["plan"], data["base"].model.key, data["adapters"], data["settings"]):
+        for line in plan_lines(data["plan"], data["base"].model.key, data["adapters"]):
             self.say(line)
 
     def on_warning(self, data: Any) -> None:
@@ -206,7 +206,7 @@ def step_line(data: Any, pace: Pace) -> str:
     )
 
 
-def plan_lines(plan: Any, base: str, adapters: Any, settings: Any) -> list[str]:
+def plan_lines(plan: Any, base: str, adapters: Any) -> list[str]:
     """The plan in a few lines: base, adapters, batch, steps, memory, time."""
     kinds = ", ".join(
         f"{'' if name == 'default' else name + ': '}{item.adapter} r{item.lora_r}" for name, item in adapters.items()

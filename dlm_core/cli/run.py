@@ -147,12 +147,12 @@ def train_and_report(
     reporter: Reporter | None = None,
 ) -> None:
     """Run the pipeline, then the exporters, and print the summary; `exports=None` exports nothing."""
-    from .. import exporting, pipeline
+    from .. import exporting, pipeline, preparing
     from .reporter import attach_reporter
     from .summary import cache_line, print_exam, print_summary
 
     reporter = reporter or attach_reporter(plugins, as_json, not no_plot)
-    options = pipeline.Options(
+    options = preparing.Options(
         resume=resume,
         force=force,
         fetch=not offline,
@@ -171,7 +171,7 @@ def train_and_report(
     values = exporting.read_options(export_options, exporters)
     with watching(plugins) as control, reporter:
 
-        def look_ahead(ready: pipeline.Ready) -> None:
+        def look_ahead(ready: preparing.Ready) -> None:
             exporters[:] = exporting.preflight(exporters, values, ready, control, asked=bool(exports))
 
         try:

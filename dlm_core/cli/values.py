@@ -218,9 +218,7 @@ def _frontmatter(ctx: Context) -> Mapping[str, Any]:
     """The keys of the document typed before, unchecked.  Raises when there is none or it cannot be read."""
     from ..document.text import Parts, divide
 
-    document = next(
-        path for word in _words(ctx) if word.endswith(".dlm") and (path := expand_home(word)).is_file()
-    )
+    document = next(path for word in _words(ctx) if word.endswith(".dlm") and (path := expand_home(word)).is_file())
     with document.open("rb") as file:
         parts = divide(file.read(_HEAD).decode("utf-8-sig", errors="replace").replace("\r\n", "\n"))
     if not isinstance(parts, Parts):

@@ -118,7 +118,7 @@ def _score_sections(model: OpenModel, rows: Sequence[Row], trained: set[str]) ->
 
 
 def _score_preferences(model: OpenModel, rows: Sequence[Row], trained: set[str]) -> list[SectionResult]:
-    """One result for each section of pairs and adapter it belongs to: how many pairs are told apart, and how clearly."""
+    """One result a section of pairs and adapter it belongs to: how many pairs are told apart, and how clearly."""
     before = dict(zip((row.key for row in rows), _margins(model, rows, None), strict=True))
     by_section: dict[tuple[str, str], list[tuple[Row, Margin]]] = defaultdict(list)
     for adapter in dict.fromkeys(name for row in rows for name in row.adapters):

@@ -118,7 +118,7 @@ def test_a_stopped_run_goes_on_and_gives_the_same_bits(dlm_desk: Desk):
 def job_of(desk: Desk):
     """Makes jobs for the desk's document: resumed or not, stopped after a step or not."""
     from dlm_core.api import Control
-    from dlm_core.pipeline import Options, prepare
+    from dlm_core.preparing import Options, prepare
 
     ready = prepare(desk.folder / "notes.dlm", desk.plugins(), Options(), Control())
 

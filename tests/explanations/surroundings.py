@@ -288,11 +288,11 @@ def small_machine(memory: int | None) -> Iterator[None]:
     if memory is None:
         yield
         return
-    from dlm_core import pipeline
+    from dlm_core import preparing
 
     def small() -> Any:
         return replace(pipeline_read(), memory=memory, free_memory=memory)
 
-    pipeline_read = pipeline.read_hardware
-    with mock.patch.object(pipeline, "read_hardware", small):
+    pipeline_read = preparing.read_hardware
+    with mock.patch.object(preparing, "read_hardware", small):
         yield

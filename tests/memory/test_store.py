@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dlm_core import pipeline
+from dlm_core import pipeline, preparing
 from dlm_core.api import Control, Row, Span, chat_row
 from dlm_core.api.rows import Message
 from dlm_core.memory.delta import Delta, Known, compare_rows, identity, keep_sides
@@ -39,7 +39,7 @@ def write(folder: Path, numbers: list[int]) -> Path:
 def run(document: Path, home: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DLM_HOME", str(home))
-        pipeline.run(document, PLUGINS, pipeline.Options(), Control())
+        pipeline.run(document, PLUGINS, preparing.Options(), Control())
 
 
 def contents(store: Store) -> Counter[str]:

@@ -33,7 +33,7 @@ def test_it_leaves_the_last_word_to_the_document(dlm_desk: Desk) -> None:
 
 
 def test_a_run_takes_its_choice(dlm_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dlm_core.pipeline.read_hardware", lambda: MACHINE)
+    monkeypatch.setattr("dlm_core.preparing.read_hardware", lambda: MACHINE)
     done = dlm_desk.use(plugin).run("A line.\n")
     assert done.code == 0, done.err
     assert done.event("plan")["plan"]["precision"]["dtype"] == "bf16"
