@@ -146,11 +146,15 @@ def train_and_report(
     max_forgetting: float | None,
     reporter: Reporter | None = None,
 ) -> None:
-    """Run the pipeline, then the exporters, and print the summary; `exports=None` exports nothing."""
+    """Run the pipeline, then the exporters, and print the summary; `exports=None` exports nothing.
+
+    With a `reporter` the run is one of many, which follow each other by themselves.
+    """
     from .. import exporting, pipeline, preparing
     from .reporter import attach_reporter
     from .summary import cache_line, print_exam, print_summary
 
+    is_watching = reporter is not None
     reporter = reporter or attach_reporter(plugins, as_json, not no_plot)
     options = preparing.Options(
         resume=resume,
@@ -190,4 +194,4 @@ def train_and_report(
                     exporting.export_version(exporter, own, outcome.ready, outcome.store, outcome.version, control)
                 )
     if not as_json:
-        print_summary(outcome, exported, there, reporter.seconds, cache_line(reporter))
+        print_summary(outcome, exported, there, reporter.seconds, cache_line(reporter), is_watching)

@@ -36,9 +36,17 @@ MARKS: dict[Verdict, str] = {
 
 
 def print_summary(
-    outcome: Outcome, exported: Sequence[Exported], there: Sequence[Path], seconds: float, cache: str = ""
+    outcome: Outcome,
+    exported: Sequence[Exported],
+    there: Sequence[Path],
+    seconds: float,
+    cache: str = "",
+    is_watching: bool = False,
 ) -> None:
-    """On stdout, in a dozen lines; `there` are folders of exports that needed no renewal."""
+    """On stdout, in a dozen lines; `there` are folders of exports that needed no renewal.
+
+    Whoever `is_watching` need not be told to run again.
+    """
     out = console()
     path = outcome.ready.doc.path
     name = shlex.quote(str(path))
@@ -68,7 +76,8 @@ def print_summary(
     example = question.question[-1].text.split("\n")[0] if question and question.question else "Hello"
     out.print("\nwhat next", style="bold")
     out.print(f"  dlm prompt {name} {shlex.quote(example)}", soft_wrap=True, markup=False)
-    out.print(f"  edit {path.name} and `dlm run {name}` again", soft_wrap=True, markup=False)
+    if not is_watching:
+        out.print(f"  edit {path.name} and `dlm run {name}` again", soft_wrap=True, markup=False)
 
 
 def cache_line(reporter: Reporter) -> str:
