@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -140,6 +141,38 @@ def test_twenty_kills_around_a_commit_lose_and_double_nothing(tmp_path):
             assert files(store) == named(store)
     finally:
         shutil.rmtree(place)
+
+
+def test_twenty_kills_at_any_moment_lose_and_double_nothing(tmp_path):
+    """`kill -9` by the clock instead of by the call: training, the database of runs and SQLite's log are hit too."""
+    template = tmp_path / "template"
+    run(write(tmp_path, list(range(25))), template)
+    document = write(tmp_path, [*range(1, 26)])
+    trial = tmp_path / "trial"
+    shutil.copytree(template, trial)
+    started = time.monotonic()
+    assert exit_code(forked(lambda: run(document, trial) or 0)) == 0
+    usual = time.monotonic() - started
+    seed = time.time_ns()
+    chance = random.Random(seed)
+    killed = 0
+    for number in range(20):
+        home = tmp_path / str(number)
+        shutil.copytree(template, home)
+        child = forked(lambda home=home: run(document, home) or 0)
+        time.sleep(chance.uniform(0, usual))
+        os.kill(child, signal.SIGKILL)
+        killed += exit_code(child) == -signal.SIGKILL
+        store = open_store(ID, home)
+        whole(store)
+        run(document, home)
+        whole(store)
+        assert store.current().number == 2, f"seed {seed}"
+        assert contents(store) == contents(open_store(ID, trial)), f"seed {seed}"
+        with store.writing():
+            pass
+        assert files(store) == named(store)
+    assert killed > 3, "some are killed on their way"
 
 
 # -- delta and sample ----------------------------------------------------------------------------------------------

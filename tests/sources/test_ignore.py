@@ -1,6 +1,6 @@
 """Ignore files held against git itself: on random trees with random rules, the same rule decides about every path.
 
-`DLM_GIT_TREES=5000 pytest tests/sources/test_ignore.py` tries more trees.
+`DLM_GIT_TREES=20000 pytest tests/sources/test_ignore.py` tries more trees.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from dlm_core.sources.decisions import Decision
 from dlm_core.sources.ignore import Ignore, as_bytes
 from dlm_core.sources.walk import Walk
 
-TREES = int(os.environ.get("DLM_GIT_TREES", "300"))
+TREES = int(os.environ.get("DLM_GIT_TREES", "2000"))
+ALONE, TOGETHER = 200, 30
 NAMES = [
     *("a", "b", "foo", "bar", "a.txt", "b.py", "foo.md", "x y", "a ", "#c", "!d", "[e]", "é.txt", "foo.d", "out"),
     *("a\\b", "ab", "-", "aab", "a]b"),
@@ -73,6 +74,7 @@ def a_rule(chance: random.Random) -> str:
 
 
 def make_tree(chance: random.Random, root: Path) -> None:
+    root.mkdir(exist_ok=True)
     folders = [root]
     for _ in range(chance.randint(1, 6)):
         path = chance.choice(folders) / chance.choice(NAMES)
@@ -90,6 +92,14 @@ def make_tree(chance: random.Random, root: Path) -> None:
             mark = "\ufeff" if chance.random() < 0.05 else ""
             text = mark + rules + chance.choice([end, end, "", "\r"])
             (folder / ".gitignore").write_bytes(text.encode())
+
+
+def make_repository(seeds: range, root: Path, empty: Path) -> None:
+    """A tree at the root if there is one seed, else each in a folder of its own: git is started once for all."""
+    shutil.copytree(empty, root)
+    for seed in seeds:
+        make_tree(random.Random(seed), root if len(seeds) == 1 else root / f"tree {seed}")
+    chance = random.Random(f"exclude {seeds.start}")
     (root / ".git" / "info" / "exclude").write_text(a_rule(chance) if chance.random() < 0.3 else "")
 
 
@@ -147,22 +157,30 @@ def by_us(root: Path, paths: list[tuple[str, bool]]) -> dict[str, tuple[str, int
     return found
 
 
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: tens of thousands of files are made and removed."""
+    memory = Path("/dev/shm")
+    folder = memory / f"ignore-{os.getpid()}" if os.access(memory, os.W_OK) else tmp_path / "place"
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
 @git
-def test_the_same_rule_decides_as_in_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_rule_decides_as_in_git(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Git knows no built-in excludes; they would decide first.
     monkeypatch.setattr("dlm_core.sources.builtin.FILES", frozenset())
+    subprocess.run(["git", "init", "-q", str(place / "empty")], check=True)
     ignored = 0
-    for seed in range(TREES):
-        root = tmp_path / str(seed)
-        subprocess.run(["git", "init", "-q", str(root)], check=True) if seed == 0 else shutil.copytree(
-            tmp_path / "empty", root
-        )
-        if seed == 0:
-            shutil.copytree(root, tmp_path / "empty")
-        make_tree(random.Random(seed), root)
+    repositories = [range(seed, seed + 1) for seed in range(ALONE)]
+    repositories += [range(seed, seed + TOGETHER) for seed in range(ALONE, TREES, TOGETHER)]
+    for number, seeds in enumerate(repositories):
+        root = place / str(number)
+        make_repository(seeds, root, place / "empty")
         paths = [found for found in paths_of(root) if not found[0].endswith(".gitignore")]
         theirs, ours = by_git(root, [path for path, _ in paths]), by_us(root, paths)
-        assert ours == {path: theirs[path] for path, _ in paths}, f"seed {seed}"
+        assert ours == {path: theirs[path] for path, _ in paths}, f"seeds {seeds}"
         ignored += sum(rule is not None for rule in theirs.values())
         shutil.rmtree(root)
     assert ignored > TREES, "the rules are about something"
