@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dlm_core import api
+from dlm_core.plugins.attributes import KINDS, attributes_of
 from tests.conftest import Desk
 
 POEM = """
@@ -55,6 +57,17 @@ BROKEN = {
         HEAD
         + "from dlm_core.api import Command\n@hookimpl\ndef dlm_commands():\n    return [Command('', '', 'a:b')]\n",
         "Command.name is '', not a name",
+    ),
+    "wrong_kind": (
+        HEAD + "from dlm_core.api import BaseModel\n@hookimpl\ndef dlm_base_models():\n"
+        "    return [BaseModel('wrong', '/wrong', accepts=['smell'])]\n",
+        "BaseModel.accepts is ['smell'], not a mapping of names to mappings",
+    ),
+    "lacks": (
+        HEAD + "from dlm_core.api import SourceReader\nclass Reader(SourceReader):\n    name = 'lacks'\n"
+        "    def read(self, data, name):\n        return iter(())\n"
+        "@hookimpl\ndef dlm_source_readers():\n    return [Reader()]\n",
+        "Reader has no suffixes: it must be a set of strings",
     ),
     "takes_core": (
         HEAD + "from dlm_core.api import Command\n@hookimpl\ndef dlm_commands():\n"
@@ -299,3 +312,24 @@ def test_versions_of_plugins_are_kept_with_what_they_made(trained):
     store = Path(desk.dlm("show", path, "--json").json["store"])
     manifest = json.loads(next((store / "manifests").glob("*.json")).read_text())
     assert manifest["versions"]["dlm-tiny"] == "0.1.0"
+
+
+@pytest.mark.parametrize(
+    "interface",
+    [
+        api.BaseModel,
+        api.Command,
+        api.ConfigBlock,
+        api.Engine,
+        api.Explanation,
+        api.Exporter,
+        api.MediaKind,
+        api.PrecisionPolicy,
+        api.Runner,
+        api.SectionType,
+        api.SourceReader,
+        api.Trainer,
+    ],
+)
+def test_every_attribute_of_an_interface_is_checked(interface):
+    assert set(attributes_of(interface).values()) <= set(KINDS)

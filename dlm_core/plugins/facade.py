@@ -15,6 +15,7 @@ from .. import API_VERSION, __version__, api
 from ..hookspecs import DlmSpec
 from ..spelling import closest
 from . import hints
+from .attributes import wrong_attribute
 from .finder import GROUP, Found, find_plugins, selection
 from .guard import guarded
 from .registry import Hint, Owned, Plugin, Registry
@@ -173,7 +174,7 @@ class Plugins:
 
     def _registry(self, kind: str, hook: str, of: type[T], attribute: str) -> Registry[T]:
         """What a hook gives, by the attribute that names it."""
-        named = [(name, owned) for owned in self.collect(hook, of) if (name := _name(owned, attribute))]
+        named = [(name, owned) for owned in self.collect(hook, of) if (name := _name(owned, attribute, of))]
         if kind == "config block":
             named = [(f"{name} of {owned.owner.name}" if name in CORE_BLOCKS else name, owned) for name, owned in named]
         return Registry.of(kind, _rightful(kind, named))
@@ -313,13 +314,15 @@ KINDS = {
 }
 
 
-def _name(owned: Owned[Any], attribute: str) -> str:
-    """The name of a contribution; empty, and its plugin failed, when it has none."""
+def _name(owned: Owned[Any], attribute: str, interface: type) -> str:
+    """The name of a contribution; empty, and its plugin failed, when it has none or another attribute is wrong."""
     try:
         name = getattr(owned.value, attribute)
-        if isinstance(name, str) and name:
-            return name
-        raise TypeError(f"{type(owned.value).__name__}.{attribute} is {name!r}, not a name")
+        if not (isinstance(name, str) and name):
+            raise TypeError(f"{type(owned.value).__name__}.{attribute} is {name!r}, not a name")
+        if wrong := wrong_attribute(owned.value, interface):
+            raise TypeError(wrong)
+        return name
     except Exception as error:
         owned.owner.fail(error)
         return ""

@@ -179,14 +179,14 @@ def trainers_wait_to_be_asked(subject: Subject) -> Iterator[str]:
     rows = _rows(document, subject)
     for name, trainer in subject.own(subject.plugins.trainers):
         for where, phases in (("after", trainer.after), ("before", trainer.before)):
-            if not isinstance(phases, tuple) or not all(_WORD.fullmatch(str(phase)) for phase in phases):
-                yield f"trainer {name}: `{where}` must be a tuple of phase names, not {phases!r}"
+            if strange := [phase for phase in phases if not _WORD.fullmatch(phase)]:
+                yield f"trainer {name}: `{where}` has {strange[0]!r}, which is no phase's name"
             if name in phases:
                 yield f"trainer {name}: it comes {where} itself"
-        if not trainer.consumes or not isinstance(trainer.consumes, frozenset):
-            yield f"trainer {name}: `consumes` must be a frozenset of row kinds"
-        if not isinstance(trainer.takes_over, frozenset) or not trainer.takes_over <= frozenset(trainer.consumes):
-            yield f"trainer {name}: `takes_over` must be a frozenset of kinds that it consumes"
+        if not trainer.consumes:
+            yield f"trainer {name}: it consumes no kind of row"
+        if not trainer.takes_over <= trainer.consumes:
+            yield f"trainer {name}: it takes over kinds of row that it does not consume"
         if trainer.wanted(document, ()):
             yield f"trainer {name}: it wants a document without a single row"
         if trainer.wanted(document, rows) and not subject.trains_plain_documents:

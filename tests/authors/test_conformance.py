@@ -175,9 +175,14 @@ WRONG: list[tuple[str, str, str]] = [
         "after itself",
     ),
     (
-        "trainers wait to be asked",
+        "it loads",
         TRAINER.format(after="'sft'", wanted="True") + hook("dlm_trainers", "Rhymes()"),
-        "must be a tuple",
+        "Rhymes.after is 'sft', not a tuple of strings",
+    ),
+    (
+        "trainers wait to be asked",
+        TRAINER.format(after="('S F T',)", wanted="True") + hook("dlm_trainers", "Rhymes()"),
+        "no phase's name",
     ),
     ("bases can be chosen", hook("dlm_base_models", BASE.format(**{**GOOD_BASE, "license": ""})), "no license"),
     ("bases can be chosen", hook("dlm_base_models", BASE.format(**{**GOOD_BASE, "revision": ""})), "no revision"),
