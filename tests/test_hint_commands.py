@@ -5,16 +5,21 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+import dlm_preference.plugin
 from dlm_core import hookimpl
 from dlm_core.api import Document, Row, Section, SectionType, text_row
 from dlm_core.plugins.known import KNOWN
 from dlm_core.testing.desk import Desk, Result
+from dlm_hf.imports import EXTRAS
+from dlm_hf.testing import make_small_reward_model
 from tests.conftest import ID
 from tests.conftest import Desk as ByHand
 
@@ -90,6 +95,7 @@ def five(_result: Result, desk: Desk) -> bool:
 
 
 BASES = said("null-base")
+MINED = said("mining run 1: 1 answers to 1 questions")
 #: Proposal as it stands in the source -> (what is typed, what is to be seen of it).
 FILLED: dict[str, tuple[str, Shown]] = {
     "dlm --help": ("--help", said("run", "check")),
@@ -111,15 +117,20 @@ FILLED: dict[str, tuple[str, Shown]] = {
     "dlm plan": ("plan notes.dlm", said("null-base")),
     "dlm plugins": ("plugins", said("null")),
     "dlm plugins --why {shlex.quote(plugin.name)}": ("plugins --why null", said("null")),
+    "dlm preference mine": ("preference mine asked.dlm", MINED),
+    "dlm preference mine DOCUMENT": ("preference mine asked.dlm", MINED),
+    "dlm prompt": ('prompt notes.dlm "your question"', answered),
     'dlm prompt DOCUMENT "your question"': ('prompt notes.dlm "your question"', answered),
     "dlm rollback": ("rollback notes.dlm", said("1")),
     "dlm run": ("run notes.dlm", trained),
     "dlm run DOCUMENT": ("run notes.dlm", trained),
+    "dlm run --fresh": ("run notes.dlm --fresh", trained),
     "dlm run {name}": ("run notes.dlm", trained),
     "dlm run {shown}": ("run known", trained),
     "dlm run {shown} --base KEY": ("run texts --base null-base", trained),
     "dlm set {name} training.num_epochs 5": ("set notes.dlm training.num_epochs 5", five),
     "dlm show": ("show notes.dlm", said("version")),
+    "dlm show DOCUMENT --why PATH": ("show notes.dlm --why texts/a.txt", said("taken")),
     "dlm show {name}": ("show notes.dlm", said("version")),
     "dlm tokens": ("tokens notes.dlm", said("row", "tokens")),
     "dlm tokens {shlex.quote(f'{path}:{near.first}')}": ("tokens notes.dlm:9", said("line 9")),
@@ -129,8 +140,10 @@ FILLED: dict[str, tuple[str, Shown]] = {
     "dlm {name} --help": ("run --help", said("Usage")),
 }
 FRONT = "training:\n  sources:\n    - path: texts\n"
+JUDGE = """import json, sys
+print(json.dumps({"score": len(json.load(sys.stdin)["candidate"])}))"""
 #: Proposals about what was trained: two versions are there before.
-AFTER = ("export", "prompt", "rollback", "show")
+AFTER = ("export", "preference", "prompt", "rollback", "show")
 #: Proposals that need the base to be on the machine.
 FETCHED = ("plan",)
 
@@ -142,6 +155,15 @@ def prepare(desk: Desk) -> None:
     desk.write("A line.\n", FRONT)
     desk.write("A line.\n", "training:\n  num_epoch: 2\n", "wrong.dlm")
     desk.write("A line.\n", "dlm_version: 12\n", "old.dlm")
+    desk.write("::instruction::\n### Q\nWho?\n### A\nOda Vell.\n", name="asked.dlm")
+    desk.use(dlm_preference.plugin)
+
+
+def run_twice(desk: Desk) -> None:
+    """Two versions of the documents that are asked something."""
+    for name in ("notes.dlm", "asked.dlm"):
+        assert desk.dlm("run", name).code == 0
+        assert desk.dlm("run", name, "--force").code == 0
 
 
 @pytest.mark.parametrize("proposal", FILLED)
@@ -154,8 +176,7 @@ def test_a_proposed_command_does_it(dlm_desk: Desk, proposal: str) -> None:
     if typed.startswith(FETCHED):
         assert dlm_desk.dlm("bases", "--fetch", "null-base").code == 0
     if typed.startswith(AFTER):
-        assert dlm_desk.dlm("run", "notes.dlm").code == 0
-        assert dlm_desk.dlm("run", "notes.dlm", "--force").code == 0
+        run_twice(dlm_desk)
     if typed.startswith("tokens"):  # the null engine has none to show
         (dlm_desk.folder / "notes.dlm").write_text(f"---\ndlm_id: {ID}\nbase_model: tiny\n---\n\n\n\n\nA line.\n")
         result = ByHand(dlm_desk.folder, dlm_desk.folder.parent / "home").dlm(*shlex.split(typed))
@@ -172,9 +193,16 @@ def test_every_proposed_command_is_executed() -> None:
 #: Option as a hint names it -> a command line that takes it.
 OPTIONS = {
     "--accept-licence": "run notes.dlm --accept-licence",
+    "--adapter NAME": "prompt notes.dlm Who? --adapter default",
+    "--adapter-mix NAME:WEIGHT,NAME:WEIGHT": "prompt notes.dlm Who? --adapter-mix default:1,other:0.5",
     "--base": "init NEW.dlm --base null-base",
+    "--edited": "preference revert asked.dlm --edited",
     "--force": "run notes.dlm --force",
+    "--fresh": "run notes.dlm --fresh",
     "--json": "check notes.dlm --json",
+    "--judge 'cli:python judge.py'": f"preference mine asked.dlm --judge 'cli:{sys.executable} judge.py'",
+    "--judge answer": "preference mine asked.dlm --judge answer",
+    "--judge hf:FOLDER": "preference mine asked.dlm --judge hf:reward",
     "--long-rows cut": "run notes.dlm --long-rows cut",
     "--long-rows skip": "run notes.dlm --long-rows skip",
     "--resume": "run notes.dlm --resume",
@@ -184,12 +212,25 @@ OPTIONS = {
 }
 
 
+#: Options that are taken where there is nothing for them -> what is said of it.
+NOTHING = {"--resume": "no interrupted run", "--adapter-mix NAME:WEIGHT,NAME:WEIGHT": "no adapter 'other'"}
+
+
 @pytest.mark.parametrize("option", OPTIONS)
 def test_a_proposed_option_is_taken(dlm_desk: Desk, option: str) -> None:
     prepare(dlm_desk)
-    result = dlm_desk.dlm(*shlex.split(OPTIONS[option]))
-    if option == "--resume":  # nothing was interrupted, and that is what it says
-        assert (result.code, "No such option" in result.err) == (2, False)
+    typed = OPTIONS[option]
+    if typed.startswith(AFTER):
+        run_twice(dlm_desk)
+    if "judge.py" in typed:
+        (dlm_desk.folder / "judge.py").write_text(JUDGE)
+    if "hf:" in typed:
+        make_small_reward_model(dlm_desk.folder / "reward")
+    if "--edited" in typed:
+        assert dlm_desk.dlm("preference", "mine", "asked.dlm", "--apply").code == 0
+    result = dlm_desk.dlm(*shlex.split(typed))
+    if option in NOTHING:
+        assert (result.code, NOTHING[option] in result.err) == (2, True), result.err
     else:
         assert result.code == 0, result.err
 
@@ -203,6 +244,7 @@ DISTRIBUTIONS = {
     "{dist}": {dist for dist, _ in KNOWN.values()},
     "{known[0][2]}": {dist for dist, _ in KNOWN.values()},
     "{folder}[test]": set(),
+    "dlm-hf[{EXTRAS[package]}]": {f"dlm-hf[{extra}]" for extra in EXTRAS.values()},
 }
 
 
@@ -211,7 +253,16 @@ def test_every_package_that_is_proposed_is_ours_or_tested() -> None:
     tested = set((ROOT / "constraints.txt").read_text().split())
     known = ours | tested | {line.partition("==")[0] for line in tested}
     for package in found(INSTALL):
-        assert DISTRIBUTIONS.get(package, {package}) <= known, package
+        for dist in DISTRIBUTIONS.get(package, {package}):
+            name, _, extra = dist.rstrip("]").partition("[")
+            assert name in known, package
+            assert not extra or extra in extras(name), package
+
+
+def extras(dist: str) -> set[str]:
+    folder = ROOT if dist == "dlm-core" else ROOT / "plugins" / dist
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    return set(project.get("optional-dependencies", ()))
 
 
 class Poem(SectionType):

@@ -131,3 +131,24 @@ def make_job(folder: Path, rows: Sequence[Row], place: Path, **changes: Any) -> 
         "fingerprint": {"document": "a", "base": "b"},
     }
     return TrainJob(**{**usual, **changes})
+
+
+def make_small_reward_model(folder: Path) -> Path:
+    """A random Llama of one layer that gives a conversation one number, with its tokenizer, in a folder made now."""
+    import torch
+    from transformers import LlamaConfig, LlamaForSequenceClassification
+
+    folder.mkdir(parents=True, exist_ok=True)
+    make_small_tokenizer(folder)
+    config = LlamaConfig(
+        vocab_size=512,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_labels=1,
+        pad_token_id=0,
+    )
+    torch.manual_seed(0)
+    LlamaForSequenceClassification(config).save_pretrained(folder)
+    return folder

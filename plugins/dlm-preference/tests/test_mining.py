@@ -82,21 +82,9 @@ def test_a_reward_model(tmp_path: Path) -> None:
     import torch
     import transformers
 
-    from dlm_hf.testing import make_small_tokenizer
+    from dlm_hf.testing import make_small_reward_model
 
-    make_small_tokenizer(tmp_path)
-    config = transformers.LlamaConfig(
-        vocab_size=512,
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_labels=1,
-        pad_token_id=0,
-    )
-    torch.manual_seed(0)
-    model = transformers.LlamaForSequenceClassification(config).eval()
-    model.save_pretrained(tmp_path)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(make_small_reward_model(tmp_path)).eval()
     first, second = RewardModel().scores(str(tmp_path), [Candidate("Who?", answer, "") for answer in ("Oda.", "No.")])
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
     text = "<|im_start|>user\nWho?<|im_end|>\n<|im_start|>assistant\nOda.<|im_end|>\n"
