@@ -11,9 +11,9 @@ from dlm_core.api import Trainer
 from .rules import block
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from dlm_core.api import Document, Row, TrainingSettings, TrainJob, TrainResult
+    from dlm_core.api import BaseModel, Document, Problem, Row, TrainingSettings, TrainJob, TrainResult
 
 
 class PreferenceTrainer(Trainer):
@@ -25,6 +25,11 @@ class PreferenceTrainer(Trainer):
 
     def wanted(self, doc: Document, rows: Sequence[Row]) -> bool:
         return any(row.kind in self.consumes for row in rows)
+
+    def problems(self, doc: Document, rows: Sequence[Row], base: BaseModel) -> Iterable[Problem]:
+        from dlm_hf.trainers import settings_problems
+
+        return settings_problems(doc)
 
     def settings(self, doc: Document, settings: TrainingSettings) -> TrainingSettings:
         return replace(settings, num_epochs=block(doc.config)["hyperparams"]["num_epochs"])

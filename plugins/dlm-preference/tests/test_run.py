@@ -179,3 +179,17 @@ def test_both_answers_show_in_tokens(desk: Desk, base: Path) -> None:
     assert [sum(token["labelled"] for token in piece["tokens"]) > 5 for piece in first["pieces"]] == [True, True]
     texts = ["".join(token["text"] for token in piece["tokens"] if token["labelled"]) for piece in second["pieces"]]
     assert texts == ["I do not know that.<|im_end|>", "They bring gold and amber.<|im_end|>"]
+
+
+def test_what_cannot_be_trained_here_is_told_at_its_key_before_anything(desk: Desk, base: Path) -> None:
+    """Preferences alone ask for it too: no other phase would."""
+    small = (
+        front(base).replace("lora_r: 16", "lora_r: 1").replace("training:\n", "training:\n  optimizer: galore_adamw\n")
+    )
+    path = desk.write(PAIRS, small)
+    refused = desk.dlm("train", path)
+    assert refused.code == 3
+    line = path.read_text(encoding="utf-8").split("\n").index("  optimizer: galore_adamw") + 1
+    assert "error[HF0001]" in refused.err
+    assert f"notes.dlm:{line}:" in refused.err
+    assert not open_store(document_id("notes.dlm")).versions()
