@@ -155,7 +155,7 @@ def _refuse(problems: Sequence[Problem], ready: Ready) -> None:
 
 def _warn(problems: Sequence[Problem], ready: Ready, control: Control) -> None:
     for problem in problems:
-        told = replace(problem, severity="warning", hint=None).render(ready.doc.path)
+        told = f"{problem.message} ({ready.doc.path.name}, line {problem.span.line})"
         control.emit("warning", message=told, hint=problem.hint)
 
 

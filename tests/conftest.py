@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -15,6 +16,10 @@ import pytest
 from dlm_core.testing import Result
 
 ID = "01KAPQ5T0J8E6M3Y7VZ2R4W9XC"
+
+# A shell's background job ignores Ctrl-C, and so would every process that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Settings with which the embedded base learns a handful of pairs in a few seconds.
 QUICK = """  lora_r: 16

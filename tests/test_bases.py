@@ -23,7 +23,7 @@ def test_a_folder_starts_at_the_document(tmp_path: Path) -> None:
     ("name", "why"),
     [
         ("./nowhere", "does not exist"),
-        ("~no-such-user/base", "home directory"),
+        ("~no-such-user/base", "does not exist"),
         ("./loop", "loop|does not exist"),
         ("./" + "x" * 5000, "too long"),
     ],

@@ -7,6 +7,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from importlib.metadata import entry_points
 
 import pytest
 
@@ -54,7 +55,7 @@ def words(desk, line: str, shell: str = "bash", env=None) -> list[str]:
         ("dlm init new.dlm --template m", ["manual"]),
         ("dlm bases --fetch smollm3", ["smollm3-3b"]),
         ("dlm -P no:g", ["gguf"]),
-        ("dlm -P no:", ["docs", "gguf", "hf", "tiny"]),
+        ("dlm -P no:", sorted(point.name for point in entry_points(group="dlm"))),
         ("dlm -P no:gguf run notes.dlm --export g", []),
         ("dlm plugins --why t", ["tiny"]),
         ("dlm set notes.dlm training.lora_", ["training.lora_r", "training.lora_alpha", "training.lora_dropout"]),

@@ -110,7 +110,7 @@ LATER: dict[str, tuple[str, str, int, int, str, int]] = {
     "source above": (prose("sources_policy: strict\nsources:\n  - path: .."), "check", 8, 13, "DLM0502", 3),
     "source secret": (prose("sources:\n  - path: /proc"), "check", 7, 13, "DLM0505", 3),
     "source NUL": (prose('sources:\n  - path: "a\\u0001b"'), "check", 7, 13, "DLM0110", 3),
-    "source of an unknown home": (prose("sources:\n  - path: ~nobody-here/x"), "check", 7, 13, "DLM0506", 3),
+    "source of an unknown home": (prose("sources:\n  - path: ~nobody-here/x"), "check", 7, 13, "DLM0501", 3),
     "fp16": (prose("precision: fp16"), "plan", 6, 3, "DLM0408", 3),
     "galore on rank 1": (prose("optimizer: galore_adamw\nlora_r: 1"), "check", 6, 3, "HF0001", 3),
     "qlora beside lora": (

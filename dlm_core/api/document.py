@@ -93,7 +93,8 @@ class Section:
     """One typed span of the body: a fence line and the text under it.
 
     `content` holds the lines between the fences with outer blank lines and markers removed; its first line is
-    line `content_line` of the file.  `id` is 16 hex digits over type and content (FORMAT §3).
+    line `content_line` of the file.  `id` is 16 hex digits over type and content (FORMAT §3).  Where a source's reader
+    does not tell lines, `tells_lines` is false and `content_line` is where the document names the source.
     """
 
     type: str
@@ -105,6 +106,7 @@ class Section:
     content_line: int = 0
     markers: tuple[Marker, ...] = ()
     source: str = ""
+    tells_lines: bool = True
 
     def at(self, offset: int, col: int = 1, width: int = 1) -> Span:
         """The position in the file of the content's line number `offset`, counted from 0."""

@@ -47,12 +47,13 @@ def make_section(kind: str, content: str, span: Span, adapter: str | None, line:
     made.content_line = line
     made.markers = ()
     made.source = ""
+    made.tells_lines = True
     made.__class__ = Section
     return made  # type: ignore[no-any-return]
 
 
 def make_source_section(
-    kind: str, content: str, span: Span, attrs: Mapping[str, str], line: int, source: str
+    kind: str, content: str, span: Span, attrs: Mapping[str, str], line: int | None, source: str
 ) -> Section:
     """A section of a file: `span` is the source's place in the document, `line` that of the text in the file."""
     made = _SectionDraft()
@@ -62,8 +63,9 @@ def make_source_section(
     made.id = section_id(kind, content)
     made.adapter = None
     made.attrs = attrs
-    made.content_line = line
+    made.content_line = span.line if line is None else line
     made.markers = ()
     made.source = source
+    made.tells_lines = line is not None
     made.__class__ = Section
     return made  # type: ignore[no-any-return]

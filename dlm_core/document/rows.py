@@ -105,7 +105,7 @@ def _placed(problem: Problem, section: Section) -> Problem:
     problem = replace(problem, code=problem.code or "DLM0225")
     if not section.source or problem.file:
         return problem
-    if section.content_line == section.span.line:  # the reader did not say where in the file the content begins
+    if not section.tells_lines:
         return replace(problem, span=section.span, message=f"{section.source}: {problem.message}")
     span = problem.span if problem.span != section.span else section.at(0)
     return replace(problem, span=span, file=Path(section.source))

@@ -286,7 +286,7 @@ class Gathering:
                 self.warnings.append(replace(found, severity="warning", file=found.file or Path(name)))
                 continue
             kind, content, attrs = found[:3]
-            line = found[3] if len(found) > 3 else where.line
+            line = found[3] if len(found) > 3 else None
             made.append(make_source_section(kind, content, where, attrs, line, name))
         return made
 

@@ -136,9 +136,9 @@ def test_what_is_too_long_is_shown_whole_and_said(folder):
 
 
 def test_rows_of_other_trainers_are_not_guessed(folder):
-    (row,) = row_tokens(folder, [Row("preference", {"prompt": "a"}, Span(1))], None, 64, "error")
+    (row,) = row_tokens(folder, [Row("melody", {"notes": "a"}, Span(1))], None, 64, "error")
     assert not row.pieces
-    assert "preference" in row.note
+    assert "melody" in row.note
 
 
 def test_it_imports_no_torch(folder):
