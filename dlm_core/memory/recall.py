@@ -25,10 +25,13 @@ START = "start"
 SLOWER, SECOND_SLOWER = 0.25, 0.125
 ROWS_A_STEP = 64
 
+#: The least epochs of a second round: in fewer, a single edited answer of a document with 12 epochs was not learned.
+LEAST_SECOND = 4
+
 
 def second_epochs(epochs: int) -> int:
     """How many epochs a second round has."""
-    return math.ceil(epochs / 8)
+    return max(LEAST_SECOND, math.ceil(epochs / 8))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,11 @@ def body(edited: str = "") -> str:
 
 
 def test_one_edit_is_learned_and_the_rest_is_kept(desk: Desk):
-    training = QUICK.replace("5e-3", "4e-3").replace("num_epochs: 12", "num_epochs: 24")
+    training = QUICK.replace("num_epochs: 12", "num_epochs: 16")
     full = desk.dlm("train", desk.write(body(), training), "--json")
     assert full.code == 0, full.err
     assert full.event("exam")["compared"] is None
-    path = desk.write(body("yellow"), training)
-    result = desk.dlm("train", path, "--json")
+    result = desk.dlm("train", desk.write(body("yellow"), training), "--json")
     assert result.code == 0, result.err
     start, compared = result.event("plan")["start"], result.event("exam")["compared"]
     assert (start["start"], start["changed"], start["replayed"]) == ("version", 1, 16)
@@ -31,4 +30,4 @@ def test_one_edit_is_learned_and_the_rest_is_kept(desk: Desk):
     assert compared["had"] - compared["kept"] <= 1
     assert compared["had"] >= 35
     assert result.event("reality")["tokens"]["real"] < 0.7 * full.event("reality")["tokens"]["real"]
-    assert desk.dlm("prompt", path, "What colour is the door of the hare?").out == "The door of the hare is yellow.\n"
+    assert result.answers["What colour is the door of the hare?"] == "The door of the hare is yellow."

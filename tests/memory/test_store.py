@@ -17,6 +17,7 @@ from dlm_core.api import Control, Row, Span, chat_row
 from dlm_core.api.rows import Message
 from dlm_core.memory.delta import Delta, Known, compare_rows, identity, keep_sides
 from dlm_core.memory.ledger import read_ledger, read_rows
+from dlm_core.memory.recall import second_epochs
 from dlm_core.memory.sample import FLOOR, HALF_LIFE, draw, kinship, recency, sample_size, second_size, words_of
 from dlm_core.plugins import Plugins
 from dlm_core.store import Store, atomic, open_store
@@ -249,3 +250,7 @@ def test_the_size_of_the_sample():
     assert sample_size(10_000, 5000) == 5000
     assert (second_size(10), second_size(175), second_size(1000)) == (10, 32, 180)
     assert Delta().to_learn == frozenset()
+
+
+def test_the_epochs_of_a_second_round():
+    assert [second_epochs(epochs) for epochs in (1, 12, 32, 33, 100)] == [4, 4, 4, 5, 13]
