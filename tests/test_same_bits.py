@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import signal
 from pathlib import Path
@@ -46,7 +47,8 @@ def stop_at(desk: Desk, path: Path, step: int, how: signal.Signals) -> int:
     process = desk.start("train", path, "--json", env={"DLM_CHECKPOINT_SECONDS": "0"})
     assert process.stdout is not None
     for line in process.stdout:
-        if f'"event": "step", "v": 1, "phase": "sft", "adapter": "default", "step": {step},' in line:
+        event = json.loads(line)
+        if (event["event"], event.get("step")) == ("step", step):
             process.send_signal(how)
             break
     else:
