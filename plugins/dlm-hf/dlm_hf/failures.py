@@ -25,10 +25,15 @@ def memory_explained(rows: int, tokens: int) -> Iterator[None]:
         ) from error
 
 
-def not_finite(what: str, lines: Sequence[int]) -> DivergedError:
+def not_finite(what: str, lines: Sequence[int], help_: str) -> DivergedError:
     """The error for a loss or gradient that is NaN or infinite, with the document lines of the rows behind it."""
     listed = ", ".join(str(line) for line in sorted(set(lines)))
     return DivergedError(
-        f"the {what} became NaN or infinite on the rows of line{'s' if len(set(lines)) > 1 else ''} {listed}",
-        "lower training.learning_rate, or set training.precision: fp32; no version was made",
+        f"the {what} became NaN or infinite on the rows of line{'s' if len(set(lines)) > 1 else ''} {listed}", help_
     )
+
+
+def what_helps(rate_key: str, is_fp32: bool) -> str:
+    """What to do about numbers that are not finite; `rate_key` is where the learning rate is set."""
+    others = "" if is_fp32 else ", or set training.precision: fp32"
+    return f"lower {rate_key}{others}; no version was made"

@@ -32,7 +32,8 @@ class Task:
     """One adapter to train: the model it is attached to, what it learns from, how loss is taken, how fast.
 
     `collate` makes of examples and a pad id what `loss` takes: a value with `ids`, shape (rows, positions), and `to`.
-    `checkpoint_every` is in seconds.  `before_step` is told the number of each step, counted from 0.
+    `checkpoint_every` is in seconds.  `before_step` is told the number of each step, counted from 0.  `rate_key` is
+    where a document sets the learning rate.
     """
 
     name: str
@@ -45,6 +46,12 @@ class Task:
     checkpoint_every: float = 60.0
     collate: Callable[[Sequence[Any], int], Any] = collate
     before_step: Callable[[int], None] = lambda step: None
+    rate_key: str = "training.learning_rate"
+
+    @property
+    def help(self) -> str:
+        """What may help when numbers stop being finite."""
+        return failures.what_helps(self.rate_key, next(self.model.parameters()).dtype == torch.float32)
 
     @property
     def prefix(self) -> str:
@@ -167,7 +174,7 @@ def _take_step(
     overflowed = scaler.is_enabled() and not math.isfinite(norm) and scaler.get_scale() > 1
     if not math.isfinite(total) or not (math.isfinite(norm) or overflowed):
         what = "gradient" if math.isfinite(total) else "loss"
-        raise failures.not_finite(what, [task.examples[row].line for row in rows])
+        raise failures.not_finite(what, [task.examples[row].line for row in rows], task.help)
     group["lr"] = rate
     if not overflowed:
         optimizer.step()
@@ -215,10 +222,7 @@ def _finish(job: TrainJob, task: Task, progress: Progress, steps: int) -> dict[s
         lora.restore(task.model, chosen.tensors)
     for name, one in lora.trainable(task.model).items():
         if not bool(one.isfinite().all()):
-            raise DivergedError(
-                f"the weights {name} became NaN or infinite in the last step",
-                "lower training.learning_rate, or set training.precision: fp32; no version was made",
-            )
+            raise DivergedError(f"the weights {name} became NaN or infinite in the last step", task.help)
     task.model.eval()
     metrics = {**kept, "steps": steps, "seconds": progress.seconds, **gauge.peak(task.model.device)}
     job.control.emit("phase_end", phase=job.phase, adapter=task.name, **metrics)

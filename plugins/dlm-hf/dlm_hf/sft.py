@@ -44,6 +44,7 @@ def fit(student: Student, before_step: Callable[[int], None] = lambda step: None
         learning_rate=job.adapters[student.name].learning_rate,
         checkpoint_every=student.checkpoint_every,
         before_step=before_step,
+        rate_key=f"training.{'' if list(job.adapters) == ['default'] else f'adapters.{student.name}.'}learning_rate",
     )
     return loop.fit(job, task)
 

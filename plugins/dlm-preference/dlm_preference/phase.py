@@ -18,7 +18,7 @@ from dlm_hf.phase import Lesson, Student, train_adapters
 
 from . import losses
 from .pairs import Pair, PairBatch, all_pairs, collate_pairs, log_probabilities
-from .rules import block
+from .rules import KEY, block
 
 if TYPE_CHECKING:
     from dlm_core.api import TrainJob, TrainResult
@@ -58,6 +58,7 @@ def _fit(student: Student) -> Mapping[str, float]:
         learning_rate=config["hyperparams"]["learning_rate"],
         checkpoint_every=student.checkpoint_every,
         collate=collate_pairs,
+        rate_key=f"{KEY}.hyperparams.learning_rate",
     )
     metrics = loop.fit(job, task)
     after = _measure(student, judge, sides)
