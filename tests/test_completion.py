@@ -14,6 +14,7 @@ import pytest
 from tests.test_plugins import BROKEN, POEM, install
 
 TWO = "  adapters: {tone: {}, facts: {}}\n"
+LORA = ("r", "alpha", "dropout")
 BODY = "Hello.\n\n::instruction::\n### Q\na\n### A\nb\n\n```\n::prose::\n```\n::prose::\nlast\n"
 
 
@@ -54,11 +55,13 @@ def words(desk, line: str, shell: str = "bash", env=None) -> list[str]:
         ("dlm init new.dlm --base=tiny", ["tiny", "tinyllama-1.1b"]),
         ("dlm init new.dlm --template m", ["manual"]),
         ("dlm bases --fetch smollm3", ["smollm3-3b"]),
-        ("dlm -P no:g", ["gguf"]),
+        ("dlm -P no:gg", ["gguf"]),
         ("dlm -P no:", sorted(point.name for point in entry_points(group="dlm"))),
         ("dlm -P no:gguf run notes.dlm --export g", []),
         ("dlm plugins --why t", ["tiny"]),
         ("dlm set notes.dlm training.lora_", ["training.lora_r", "training.lora_alpha", "training.lora_dropout"]),
+        ("dlm set notes.dlm training.adapters.tone.lora_", [f"training.adapters.tone.lora_{end}" for end in LORA]),
+        ("dlm set notes.dlm training.adapters.tone.adapter ", ["lora", "qlora", "dora"]),
         ("dlm set notes.dlm dlm_", []),
         ("dlm set notes.dlm training.adapter ", ["lora", "qlora", "dora"]),
         ("dlm set notes.dlm training.lora_r 8 training.cache.enabled f", ["false"]),
@@ -106,8 +109,8 @@ def test_every_shell_is_offered_the_same(desk, shell):
 
 def test_zsh_and_fish_have_whole_words(desk):
     desk.write(BODY, TWO)
-    assert words(desk, "dlm -P no:g", "fish") == ["no:gguf"]
-    assert words(desk, "dlm -P no:g", "zsh") == [r"no\:gguf"]
+    assert words(desk, "dlm -P no:gg", "fish") == ["no:gguf"]
+    assert words(desk, "dlm -P no:gg", "zsh") == [r"no\:gguf"]
 
 
 def test_versions_of_the_document(trained):

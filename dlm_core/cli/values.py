@@ -24,6 +24,8 @@ Items: TypeAlias = "list[CompletionItem[Any]]"
 _MOST = 200
 #: Keys that no command sets.
 FIXED = frozenset({"dlm_id", "dlm_version"})
+#: What keys of named adapters begin with.
+_ADAPTERS = "training.adapters."
 #: A frontmatter may have 1 MiB; that much of a document is read for what stands in it.
 _HEAD = 2 << 20
 
@@ -156,10 +158,14 @@ def codes(ctx: Context, _param: Parameter, word: str) -> Items:
 def keys(ctx: Context, param: Parameter, word: str) -> Items:
     """The frontmatter's keys, or after a key (`KEY`, `KEY=`) the values that it can be one of."""
     from ..document.blocks import find_blocks
-    from ..document.keys import known_keys
+    from ..document.keys import keys_below, known_keys
     from .group import plugins_of
 
-    known = known_keys(find_blocks(plugins_of(ctx)).model)
+    model = find_blocks(plugins_of(ctx)).model
+    known = known_keys(model)
+    if any(one.startswith(_ADAPTERS) for one in (word, next(reversed(_words(ctx)), ""))):
+        for name in _named_adapters(ctx):
+            known |= keys_below(model, ("training", "adapters", name))
     key, equals, _ = word.partition("=")
     if equals:
         return _matching({f"{key}={value}": "" for value in known[key].values} if key in known else {}, word)
@@ -169,6 +175,13 @@ def keys(ctx: Context, param: Parameter, word: str) -> Items:
     if before in known:
         return _matching(dict.fromkeys(known[before].values, ""), word)
     return _matching({name: about.description for name, about in known.items() if name not in FIXED}, word)
+
+
+def _named_adapters(ctx: Context) -> list[str]:
+    """The names under `training.adapters` of the document typed before."""
+    training = _frontmatter(ctx).get("training")
+    named = training.get("adapters") if isinstance(training, dict) else None
+    return [*named] if isinstance(named, dict) else []
 
 
 def written_keys(ctx: Context, _param: Parameter, word: str) -> Items:

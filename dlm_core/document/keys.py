@@ -24,6 +24,11 @@ def known_keys(model: type[BaseModel]) -> dict[str, Key]:
     return dict(_keys(json_schema(model), ()))
 
 
+def keys_below(model: type[BaseModel], loc: tuple[str, ...]) -> dict[str, Key]:
+    """The keys below a name that the author chose, such as that of an adapter."""
+    return dict(_keys(json_schema(model), loc))
+
+
 def _keys(schema: Mapping[str, Any], loc: tuple[str, ...]) -> Iterator[tuple[str, Key]]:
     node = node_at(schema, loc)
     below = node.get("properties")
