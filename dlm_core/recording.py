@@ -12,6 +12,7 @@ from .manifest import exam_rows
 from .planning.reality import Compared, Reality, measured_speed
 from .report.record import Curve, Point, RunRecord, curve_title
 from .store.generations import now
+from .training import SECOND
 
 if TYPE_CHECKING:
     from .exam import Exam
@@ -44,7 +45,9 @@ class Recorder:
             self.run.record(event.kind, **{**data, "phase": title})
             self._note(event.kind, data)
         elif event.kind == "phase":
-            self._rows[self._curve(data).title] = data.get("rows", 0)
+            self._curve(data)
+            first = curve_title(str(data["phase"]).removesuffix(f", {SECOND}"), str(data.get("adapter", "default")))
+            self._rows[first] = max(self._rows.get(first, 0), data.get("rows", 0))
         elif event.kind == "exam":
             self.exam, self.compared = data["exam"], data.get("compared")
             self.run.record("exam", rows=exam_rows(data["exam"]))

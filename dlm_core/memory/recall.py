@@ -20,13 +20,19 @@ from .sample import MOST, draw, kinship, recency, sample_size, second_size, word
 #: The choice that says where a run starts.
 START = "start"
 
-#: The part of the learning rate with which a run learns beside a sample of the old rows, that of a second round, and
-#: the rows of one step: the old rows' gradients are near zero, so fast small steps would push the others out.
-SLOWER, SECOND_SLOWER = 0.25, 0.125
+#: The part of the learning rate with which a run learns beside a sample of the old rows, and the rows of one step: the
+#: old rows' gradients are near zero, so fast small steps would push the others out.  With fewer than 16 epochs it is
+#: HASTE / epochs: a quarter of the rate in 8 epochs did not teach one edited answer.  A second round takes half of it.
+SLOWER, HASTE = 0.25, 4
 ROWS_A_STEP = 64
 
 #: The least epochs of a second round: in fewer, a single edited answer of a document with 12 epochs was not learned.
 LEAST_SECOND = 4
+
+
+def pace_of(epochs: int) -> float:
+    """The part of the learning rate that is used beside a sample of the old rows."""
+    return round(min(1.0, max(SLOWER, HASTE / epochs)), 2)
 
 
 def second_epochs(epochs: int) -> int:
@@ -124,7 +130,7 @@ class Memory:
         if self.before is None:
             return ()
         choices = (Choice(START, f"version {self.before.number}" if self.warm else "the base", self.reason),)
-        if not self.sampled:
+        if self.pace == 1:
             return choices
         reason = "so that the old rows that are not trained again are not lost"
         return (*choices, Choice("learning_rate", f"{self.pace:g} of what is set", reason))
@@ -242,7 +248,8 @@ def second_round(memory: Memory, rows: Sequence[Row], missed: frozenset[str], se
     weights = _weights(memory, kept, [row for row in rows if identity(row) in memory.delta.to_learn | missed])
     again = draw(weights, f"{seed}:{memory.version}:second", second_size(len(kept)), second_epochs(epochs))
     lost = missed - memory.delta.to_learn
-    return replace(memory, again=again, sampled=True, pace=SECOND_SLOWER, lost=lost, second=True, restored={})
+    pace = pace_of(epochs) / 2
+    return replace(memory, again=again, sampled=True, pace=pace, lost=lost, second=True, restored={})
 
 
 def _replay(store: Store, memory: Memory, rows: Sequence[Row], seed: int, epochs: int) -> Memory:
@@ -264,7 +271,7 @@ def _replay(store: Store, memory: Memory, rows: Sequence[Row], seed: int, epochs
     drawn = {one for turn in again for one in turn}
     back = {one: row for one, row in restored.items() if one in drawn}
     sampled = size < len(pool)
-    return replace(memory, again=again, sampled=sampled, pace=SLOWER if sampled else 1.0, restored=back)
+    return replace(memory, again=again, sampled=sampled, pace=pace_of(epochs) if sampled else 1.0, restored=back)
 
 
 def _weights(memory: Memory, pool: Mapping[str, Row], new: Sequence[Row]) -> dict[str, float]:

@@ -106,6 +106,8 @@ def test_a_second_round_trains_what_the_first_one_lost(dlm_desk):
     compared = result.event("exam")["compared"]
     assert compared["had"] - compared["kept"] < result.event("second_round")["lost"]
     assert {event["phase"] for event in result.events if event["event"] == "step"} == {"sft", "sft, again"}
+    rows = result.event("reality")["rows"]
+    assert rows["planned"] < rows["real"] <= 66, "a row counts once, in however many rounds it is trained"
     steps = result.event("reality")["steps"]
     assert steps["planned"] < steps["real"] == len([one for one in result.events if one["event"] == "step"])
     store = open_store(document_id("notes.dlm"))

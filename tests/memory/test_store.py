@@ -17,7 +17,7 @@ from dlm_core.api import Control, Row, Span, chat_row
 from dlm_core.api.rows import Message
 from dlm_core.memory.delta import Delta, Known, compare_rows, identity, keep_sides
 from dlm_core.memory.ledger import read_ledger, read_rows
-from dlm_core.memory.recall import second_epochs
+from dlm_core.memory.recall import pace_of, second_epochs
 from dlm_core.memory.sample import FLOOR, HALF_LIFE, draw, kinship, recency, sample_size, second_size, words_of
 from dlm_core.plugins import Plugins
 from dlm_core.store import Store, atomic, open_store
@@ -254,3 +254,7 @@ def test_the_size_of_the_sample():
 
 def test_the_epochs_of_a_second_round():
     assert [second_epochs(epochs) for epochs in (1, 12, 32, 33, 100)] == [4, 4, 4, 5, 13]
+
+
+def test_few_epochs_learn_faster():
+    assert [pace_of(epochs) for epochs in (1, 4, 6, 8, 12, 16, 30)] == [1, 1, 0.67, 0.5, 0.33, 0.25, 0.25]
