@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 def train(job: TrainJob, checkpoint_every: float = 60.0) -> TrainResult:
     """Train each adapter that has prose on it; the others begin in a later phase.  Raises as `train_adapters` does."""
-    asked = block(job.config)
-    steps = asked["embed_warmup_steps"] if asked else 0
+    steps = block(job.config)["embed_warmup_steps"]
     own = {name: one for name, one in job.adapters.items() if _begins_here(job, name)}
     if not own:
         raise RunFailedError("there is no prose to train an adapter on")

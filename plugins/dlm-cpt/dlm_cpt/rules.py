@@ -21,10 +21,15 @@ LONGEST_WARMUP = 0.5
 FLOOR = 0.1
 
 
-def block(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """`training.cpt` of a frontmatter as JSON values; None when the document does not mention it."""
-    found: Mapping[str, Any] | None = (config.get("training") or {}).get("cpt")
+def block(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`training.cpt` of a frontmatter as JSON values, defaults where nothing is written."""
+    found: Mapping[str, Any] = config["training"]["cpt"]
     return found
+
+
+def asked_for(doc: Document) -> Mapping[str, Any] | None:
+    """The block; None for a document that does not mention it, or has errors in it: the plugin then does nothing."""
+    return block(doc.config) if doc.wrote(KEY) and (doc.config.get("training") or {}).get("cpt") else None
 
 
 def prose_share(rows: Sequence[Row]) -> float:
@@ -42,7 +47,7 @@ def wants_phase(asked: Mapping[str, Any], rows: Sequence[Row]) -> bool:
 
 def problems(doc: Document) -> Iterator[Problem]:
     """Keys that nothing in the document answers to."""
-    asked = block(doc.config)
+    asked = asked_for(doc)
     if asked is None or any(section.type == "prose" for section in doc.sections) or doc.config["training"]["sources"]:
         return
     for key, active in (("schedule", asked["schedule"] == "dapt"), ("embed_warmup_steps", asked["embed_warmup_steps"])):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dlm_core.api import Choice, PhaseNotes, Problem, Trainer
 
-from .rules import FLOOR, KEY, LONGEST_WARMUP, PROSE_SHARE, WARMUP_FACTOR, block, wants_phase
+from .rules import FLOOR, KEY, LONGEST_WARMUP, PROSE_SHARE, WARMUP_FACTOR, asked_for, wants_phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,11 +28,11 @@ class CptTrainer(Trainer):
     takes_over = frozenset({"text"})
 
     def wanted(self, doc: Document, rows: Sequence[Row]) -> bool:
-        asked = block(doc.config)
+        asked = asked_for(doc)
         return asked is not None and wants_phase(asked, rows)
 
     def settings(self, doc: Document, settings: TrainingSettings) -> TrainingSettings:
-        asked = block(doc.config)
+        asked = asked_for(doc)
         if asked is None or asked["schedule"] == "sft":
             return settings
         warmup = max(settings.warmup_ratio, min(LONGEST_WARMUP, WARMUP_FACTOR * settings.warmup_ratio))
@@ -46,7 +46,7 @@ class CptTrainer(Trainer):
     def notes(self, doc: Document, rows: Sequence[Row], base: LocatedBase) -> PhaseNotes:
         from .vocabulary import coverage
 
-        asked = block(doc.config)
+        asked = asked_for(doc)
         assert asked is not None  # the phase was wanted
         covered = coverage(base.folder, [row.data["text"] for row in rows])
         choices = [_schedule(asked["schedule"]), _vocabulary(covered)]
