@@ -28,7 +28,7 @@ from .checking import check
 from .document.settings import adapter_settings, training_settings
 from .document.text import decode
 from .manifest import row_marks, run_marks, settings_marks
-from .memory import Asked, Memory, Sizes, all_work, recall, work_of_run
+from .memory import Asked, Memory, Sizes, all_work, recall, room_in, work_of_run
 from .planning.bases import about_base, find_engine
 from .planning.hardware import read_hardware
 from .planning.plan import (
@@ -127,7 +127,7 @@ def prepare(path: Path, plugins: Plugins, options: Options, control: Control) ->
     marks = settings_marks(doc, base, adapters, settings, precision, phases, options.long_rows)
     store = open_store(doc.id)
     epochs = max((one.trainer.settings(doc, settings).num_epochs for one in work), default=settings.num_epochs)
-    asked, known = _asked(options, store), tuple(phase.assigned for phase in work)
+    asked, known = _asked(options, store, doc), tuple(phase.assigned for phase in work)
     memory, assigned = recall(store, asked, marks, known, settings.seed, epochs)
     train = tuple(row for _, rows, _ in assigned for row in rows)
     validation = tuple(row for _, _, rows in assigned for row in rows)
@@ -170,9 +170,10 @@ def prepare(path: Path, plugins: Plugins, options: Options, control: Control) ->
     )
 
 
-def _asked(options: Options, store: Store) -> Asked:
+def _asked(options: Options, store: Store, doc: Document) -> Asked:
     """What is asked of memory; a run that goes on asks what it asked at its beginning."""
-    asked = Asked(options.fresh, options.force, options.replay_deleted, options.max_steps)
+    room = room_in(options.max_steps, doc.config["training"])
+    asked = Asked(options.fresh, options.force, options.replay_deleted, options.max_steps, room)
     waiting = store.interrupted() if options.resume else None
     return asked.as_before(waiting.manifest) if waiting else asked
 

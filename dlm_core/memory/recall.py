@@ -30,6 +30,16 @@ ROWS_A_STEP = 64
 LEAST_SECOND = 4
 
 
+def room_in(most_steps: int | None, training: Mapping[str, Any]) -> int | None:
+    """How many rows so many steps take at least, by the document's settings: what is new has to be among them."""
+    if most_steps is None:
+        return None
+    micro, accumulate = training["micro_batch_size"], training["grad_accum"]
+    if accumulate == "auto":
+        return most_steps * ROWS_A_STEP
+    return most_steps * int(accumulate) * (1 if micro == "auto" else int(micro))
+
+
 def pace_of(epochs: int) -> float:
     """The part of the learning rate that is used beside a sample of the old rows."""
     return round(min(1.0, max(SLOWER, HASTE / epochs)), 2)
@@ -42,12 +52,16 @@ def second_epochs(epochs: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the command line asks of memory: `fresh` starts from the base, `replay_deleted` brings deleted rows back."""
+    """What the command line asks of memory: `fresh` starts from the base, `replay_deleted` brings deleted rows back.
+
+    `room` is how many rows fit in `max_steps` at least, None without a limit.
+    """
 
     fresh: bool = False
     force: bool = False
     replay_deleted: bool = False
     max_steps: int | None = None
+    room: int | None = None
 
     def as_before(self, manifest: Mapping[str, Any]) -> Asked:
         """What an interrupted run was asked, so that it goes on as it began."""
@@ -265,8 +279,12 @@ def _replay(store: Store, memory: Memory, rows: Sequence[Row], seed: int, epochs
         gone = {entry.id: entry.first for entry in memory.ledger.known if entry.side == "gone" or entry.id in now}
         restored = {one: row for one, row in read_rows(store, gone).items() if _is_whole(row)}
         pool |= restored
+    new = [row for row in rows if identity(row) in delta.to_learn]
     size = sample_size(len(pool), len(delta.to_learn))
-    weights = _weights(memory, pool, [row for row in rows if identity(row) in delta.to_learn])
+    if memory.asked.room is not None:
+        courses = len({name for row in new for name in row.adapters})
+        size = min(size, max(0, memory.asked.room // max(1, courses) - len(new)))
+    weights = _weights(memory, pool, new)
     again = draw(weights, f"{seed}:{memory.version}", size, epochs)
     drawn = {one for turn in again for one in turn}
     back = {one: row for one, row in restored.items() if one in drawn}

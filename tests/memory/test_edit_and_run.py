@@ -135,6 +135,16 @@ def test_no_row_is_trained_twice_in_an_epoch_and_none_of_the_validation_side(aut
     assert second.adapters["default"].learning_rate == first.adapters["default"].learning_rate / 2
 
 
+@pytest.mark.parametrize(("batch", "replayed"), [("2", 3), ("1", 1), ("auto", 16)])
+def test_what_is_new_fits_in_the_steps_that_are_asked_for(author, batch, replayed):
+    front = f"{FRONT}  micro_batch_size: {batch}\n  grad_accum: {1 if batch != 'auto' else batch}\n"
+    author.run(body(ROWS), front=front)
+    said = author.run(body(ROWS, {6: "It is six."}), "--max-steps", "2", front=front)
+    assert counts(said) == (0, 1, 0, replayed)
+    assert {answer["question"] for answer in said.event("exam")["exam"]["answers"]} >= {"What is 6?"}
+    assert kinds(said).count("step") == 2
+
+
 def test_each_epoch_draws_another_sample(author, monkeypatch):
     from dlm_core.testing.null.trainer import NullTrainer
 
