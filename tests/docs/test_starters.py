@@ -97,8 +97,9 @@ def test_examples_have_ids_of_their_own() -> None:
 def test_examples_use_the_settings_recommended_for_their_base() -> None:
     recommended = PLUGINS.base_models["tiny"].recommended
     for path in EXAMPLES:
-        config = checking.check(path, PLUGINS).doc.config
-        found = {key: config["training"][key.removeprefix("training.")] for key in recommended}
+        training = checking.check(path, PLUGINS).doc.config["training"]
+        own = next(iter((training["adapters"] or {}).values()), {})
+        found = {key: {**training, **own}[key.removeprefix("training.")] for key in recommended}
         assert found == dict(recommended), path.name
 
 
