@@ -282,6 +282,28 @@ def test_why_says_what_became_of_a_plugin(desk, name, env, code, said):
     assert (result.code, said in result.out + result.err) == (code, True), result
 
 
+BLOCK = (
+    HEAD + "import pydantic\nfrom dlm_core.api import ConfigBlock\nclass Model(pydantic.BaseModel):\n    x: int = 1\n"
+    "class Block(ConfigBlock):\n    path = 'PATH'\n    def model(self):\n        return Model\n"
+    "@hookimpl\ndef dlm_config_blocks():\n    return [Block()]\n"
+)
+
+
+def test_keys_of_two_plugins_that_overlap(desk, site):
+    folder, env = site
+    for name, key in (("outer", "training.nest"), ("twin", "training.nest.x"), ("egg", "training.wood.egg")):
+        install(folder, name, BLOCK.replace("PATH", key))
+    listed = desk.dlm("plugins", env=env).out
+    assert "config block training.nest.x is claimed by outer (dlm-outer 1.2) and twin (dlm-twin 1.2)" in listed
+    lost = "config block `training.wood.egg` of egg (dlm-egg 1.2) lies in `training.wood`, which no plugin at work"
+    assert lost in " ".join(listed.split())
+    assert lost in desk.dlm("plugins", "--why", "egg", env=env).out
+    path = desk.write(training="  nest: {x: 2}\n")
+    refused = desk.dlm("check", path, env=env)
+    assert (refused.code, "error[DLM0304]: `training.nest.x` is claimed by two" in refused.err) == (5, True)
+    assert desk.dlm("-P", "no:twin", "check", path, env=env).code == 0
+
+
 def test_why_names_the_option_that_disabled(desk):
     assert "disabled by `-P no:gguf`" in desk.dlm("-P", "no:gguf", "plugins", "--why", "gguf").out
 

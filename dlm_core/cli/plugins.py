@@ -61,6 +61,8 @@ def plugins(found: Plugins, why: str | None, as_json: bool) -> None:
     out.print(table)
     for clash in _clashes(found):
         out.print(f"{clash['kind']} {clash['name']} is claimed by {' and '.join(clash['by'])}", style="yellow")
+    for _, sentence in _homeless(found):
+        out.print(f"config block {sentence}", style="yellow")
     return None
 
 
@@ -75,6 +77,13 @@ def provisions(found: Plugins) -> dict[str, dict[str, list[str]]]:
         for name in registry if registry.kind != "config block" else ():
             out.setdefault(registry.owner(name).name, {}).setdefault(registry.kind, []).append(name)
     return out
+
+
+def _homeless(found: Plugins) -> list[tuple[str, str]]:
+    """Name of a plugin at work, and why a block of it is in no document."""
+    from ..document.blocks import find_blocks, homeless
+
+    return [(mount.plugin, homeless(mount, found)) for mount in find_blocks(found).composed.homeless]
 
 
 def _clashes(found: Plugins) -> list[dict[str, Any]]:
@@ -106,6 +115,9 @@ def _why(found: Plugins, mine: list[Plugin], provided: dict[str, dict[str, list[
         for clash in _clashes(found):
             if plugin.label in clash["by"]:
                 print(f"  {clash['kind']} {clash['name']}: claimed by {' and '.join(clash['by'])}, so nobody's")
+        for name, sentence in _homeless(found):
+            if name == plugin.name:
+                print(f"  config block {sentence}")
         if plugin.error:
             print("".join(traceback.format_exception(plugin.error)).rstrip())
 

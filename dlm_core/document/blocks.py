@@ -42,7 +42,14 @@ class Blocks:
         misspelt = around is not None and closest(str(loc[-1]), around.model_fields)
         if (hint := self.plugins.hint("config block", key)) or misspelt:
             return hint
-        return self.broken.get(dotted(loc[:-1])) or hints.perhaps(self.plugins)
+        return self.broken.get(dotted(loc[:-1])) or self._homeless(key) or hints.perhaps(self.plugins)
+
+    def _homeless(self, key: str) -> Hint | None:
+        """The hint for a block that a plugin puts its own into, and that no plugin at work provides."""
+        for mount in self.composed.homeless:
+            if mount.path.startswith(f"{key}."):
+                return Hint(f"{homeless(mount, self.plugins)}; `dlm plugins` lists what is at work", "DLM0301")
+        return None
 
     def take_clashes(self, tree: Tree) -> Iterator[Problem]:
         """Take the keys that two plugins claim out of a document; a problem for each that stands there."""
@@ -114,8 +121,16 @@ def provided_keys(plugins: Plugins) -> dict[str, list[str]]:
     composed = find_blocks(plugins).composed
     out: dict[str, list[str]] = {}
     for mount in composed.mounts:
-        out.setdefault(mount.plugin, []).extend(composed.keys(mount))
+        if keys := composed.keys(mount):
+            out.setdefault(mount.plugin, []).extend(keys)
     return out
+
+
+def homeless(mount: Mount, plugins: Plugins) -> str:
+    """Why a block is not in the schema though its plugin is at work: the block it lies in is not there."""
+    owner = next(plugin for plugin in plugins.all if plugin.name == mount.plugin)
+    outer = mount.path.rpartition(".")[0]
+    return f"`{mount.path}` of {owner.label} lies in `{outer}`, which no plugin at work here provides"
 
 
 def _fail(owner: Plugin, error: Exception) -> Hint:

@@ -37,13 +37,14 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """The composed model; the mounts in it; the keys that two plugins claim, which nobody may write; and what is
-    wrong with mounts that cannot be in any model."""
+    """The composed model; the mounts in it; the keys that two plugins claim, which nobody may write; what is wrong
+    with mounts that cannot be in any model; and mounts that lie in a block which nobody at work provides."""
 
     model: type[BaseModel]
     mounts: tuple[Mount, ...] = ()
     twice: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     faults: tuple[tuple[Mount, str], ...] = ()
+    homeless: tuple[Mount, ...] = ()
 
     def keys(self, mount: Mount) -> list[str]:
         """What a mount in the model adds to the format: a new block, or keys in one of core's."""
@@ -64,7 +65,8 @@ def compose(mounts: tuple[Mount, ...]) -> Composed:
             kept.append(mount)
     kept.sort(key=good.index)
     placed = [(mount.path.split("."), mount.model) for mount in kept]
-    return Composed(_mounted(Frontmatter, placed, frozenset(twice)), tuple(kept), twice, faults)
+    homeless = tuple(mount for mount in good if not _has_parent(mount, kept) and not _inside(mount.path, twice))
+    return Composed(_mounted(Frontmatter, placed, frozenset(twice)), tuple(kept), twice, faults, homeless)
 
 
 def block_at(root: type[BaseModel], path: Iterable[str]) -> type[BaseModel] | None:
@@ -100,7 +102,7 @@ def _claimed_twice(mounts: list[Mount]) -> dict[str, tuple[str, ...]]:
             if mount.plugin not in claims.setdefault(key, []):
                 claims[key].append(mount.plugin)
     twice = {key: tuple(sorted(names)) for key, names in claims.items() if len(names) > 1}
-    return {key: names for key, names in twice.items() if not any(key.startswith(f"{outer}.") for outer in twice)}
+    return {key: names for key, names in twice.items() if not _inside(key, twice)}
 
 
 def _has_parent(mount: Mount, kept: list[Mount]) -> bool:
@@ -108,6 +110,10 @@ def _has_parent(mount: Mount, kept: list[Mount]) -> bool:
     parent = mount.path.rpartition(".")[0]
     inside = any(other.path == parent for other in kept)
     return inside or block_at(Frontmatter, filter(None, parent.split("."))) is not None
+
+
+def _inside(path: str, blocks: Iterable[str]) -> bool:
+    return any(path.startswith(f"{block}.") for block in blocks)
 
 
 def _mounted(

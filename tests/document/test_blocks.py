@@ -129,6 +129,16 @@ def test_the_check_of_a_block_without_a_place_is_not_asked(doc):
     assert read(doc, plugins)
 
 
+def test_a_block_inside_one_that_nobody_provides_is_named(doc):
+    plugins = load(lost=[block("training.nest.egg", model(x=1))])
+    assert read(doc, plugins)
+    ((code, line, hint),) = refused(doc, plugins, "training:\n  nest: {egg: {x: 2}}\n")
+    assert (code, line, plugins.find("lost").state) == ("DLM0301", 6, "active")
+    assert "`training.nest.egg` of lost (dlm-lost 1) lies in `training.nest`, which no plugin at work" in hint
+    plugins = load(lost=[block("training.nest.egg", model(x=1))], tree=[block("training.nest", model(y=1))])
+    assert read(doc, plugins, "training: {nest: {egg: {x: 2}}}\n").config["training"]["nest"]["egg"] == {"x": 2}
+
+
 def test_plugins_add_different_keys_to_one_block_of_core(doc):
     one, two = model("One", x=1), model("Two", y=1)
     plugins = load(one=[block("export", one)], two=[block("export", two)])
@@ -178,7 +188,7 @@ def test_a_block_inside_the_block_of_a_plugin_that_is_not_there(doc):
     plugins = load(two=[block("new.deep", model(x=1))])
     assert read(doc, plugins)
     assert plugins.find("two").state == "active"
-    assert refused(doc, plugins, "new: {deep: {x: 1}}\n")[0][0] == "DLM0101"
+    assert refused(doc, plugins, "new: {deep: {x: 1}}\n")[0][0] == "DLM0301"
 
 
 def test_a_path_that_two_plugins_claim_belongs_to_neither(doc):
@@ -214,12 +224,6 @@ def test_a_required_field_is_a_failure(doc):
 
     ((code, _, hint),) = refused(doc, load(bad=[block("bad", Needs)]), "bad: {x: 1}\n")
     assert (code, "failed" in hint) == ("DLM0303", True)
-
-
-def test_a_block_into_nothing(doc):
-    plugins = load(lost=[block("training.no.where", model(x=1))])
-    assert read(doc, plugins)
-    assert refused(doc, plugins, "training: {no: {where: {x: 1}}}\n")[0][0] == "DLM0101"
 
 
 def test_checks_run_once_all_is_valid(doc):
