@@ -75,3 +75,28 @@ def test_what_fills_a_batch_does_not_matter(examples: list[Example]) -> None:
     model = model_of("llama")
     losses = {summed_loss(model, collate(examples, pad_id=pad), True).item() for pad in (0, 2, 300)}
     assert max(losses) - min(losses) < 1e-3
+
+
+@pytest.mark.parametrize("kind", ["llama", "granite", "gemma2"])
+def test_rows_of_a_batch_have_the_logits_they_have_alone(examples: list[Example], kind: str) -> None:
+    """Padding stands right of every row and rows do not see each other."""
+    model = model_of(kind)
+    several = [*examples, examples[0]]
+    assert len({one.length for one in several}) > 1
+    batch = collate(several, pad_id=0)
+    with torch.no_grad():
+        together = model(input_ids=batch.ids, use_cache=False).logits
+        for place, one in enumerate(several):
+            alone = model(input_ids=torch.tensor([one.ids]), use_cache=False).logits[0]
+            assert float((together[place, : one.length] - alone).abs().max()) < 1e-5
+    assert torch.equal(together[0, : several[0].length], together[-1, : several[0].length])
+
+
+def test_what_stands_in_other_rows_changes_nothing(examples: list[Example]) -> None:
+    model = model_of("llama")
+    batch = collate(examples, pad_id=0)
+    other = batch.ids.clone()
+    other[1] = other[1].flip(0)
+    with torch.no_grad():
+        first, second = (model(input_ids=ids, use_cache=False).logits[0] for ids in (batch.ids, other))
+    assert float((first - second).abs().max()) < 1e-5

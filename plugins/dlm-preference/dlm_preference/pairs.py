@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dlm_hf.batches import MicroBatch, collate
+from dlm_hf.loading import torch_dtype
 from dlm_hf.loss import label_losses
 from dlm_hf.tokens import Coder, Example, all_examples
 
@@ -110,7 +111,7 @@ def log_probabilities(model: Any, batch: PairBatch, plain_head: bool, dtype: str
     32-bit matrices are multiplied in 16 bits too.
     """
     rows = batch.rows
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=dtype == "bf16"):
+    with torch.autocast(model.device.type, torch_dtype(dtype), enabled=dtype != "fp32"):
         each = label_losses(model, rows, plain_head)
     whose = rows.positions // rows.ids.shape[1]
     sums = torch.zeros(len(rows.ids), dtype=precise(each.device), device=each.device)
