@@ -48,6 +48,8 @@ class Recorder:
             self._curve(data)
             first = curve_title(str(data["phase"]).removesuffix(f", {SECOND}"), str(data.get("adapter", "default")))
             self._rows[first] = max(self._rows.get(first, 0), data.get("rows", 0))
+        elif event.kind == "measure":
+            self._curve(data).measured[str(data["when"])] = data["values"]
         elif event.kind == "exam":
             self.exam, self.compared = data["exam"], data.get("compared")
             self.run.record("exam", rows=exam_rows(data["exam"]))

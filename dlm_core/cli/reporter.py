@@ -123,7 +123,9 @@ class PlainReporter(Reporter):
 
     def on_measure(self, data: Any) -> None:
         values = ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in data["values"].items())
-        self.say(f"measured   {data['when']} the phase: {values}")
+        is_only = data.get("adapter") in (None, "default", data["phase"])
+        adapter = "" if is_only else f" of adapter {data['adapter']}"
+        self.say(f"measured   {data['when']} the phase{adapter}: {values}")
 
     def on_exam(self, data: Any) -> None:
         exact, asked = data["exam"].score()

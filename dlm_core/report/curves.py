@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .markup import text
+from .markup import table, text
 from .record import Curve
 
 WIDTH, HEIGHT = 460, 250
@@ -56,7 +56,22 @@ def curve_figures(curve: Curve, number: int) -> str:
     if rate:
         found += drawing(f"rate-{number}", f"Learning rate, {curve.title}", "", [Line("rate", "", thin(rate))])
     note = f'<p class="note">{lost} steps had a loss that is no number and are not drawn.</p>' if lost else ""
-    return f'<div class="figures">{found}</div>{note}' if found or note else ""
+    shown = f'<div class="figures">{found}</div>{note}' if found or note else ""
+    return shown + measured_table(curve)
+
+
+def measured_table(curve: Curve) -> str:
+    """What the phase measured of itself, such as a margin, at each of the times it did; nothing where it did not."""
+    times = list(curve.measured)
+    names = list(dict.fromkeys(name for values in curve.measured.values() for name in values))
+    rows = [
+        [text(name.replace("_", " ")), *(_shown(curve.measured[time].get(name)) for time in times)] for name in names
+    ]
+    return table([f"measured, {curve.title}", *times], rows, "numbers") if rows else ""
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else number_text(value)
 
 
 def drawing(name: str, title: str, unit: str, lines: Sequence[Line]) -> str:

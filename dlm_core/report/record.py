@@ -26,12 +26,13 @@ class Point:
 
 @dataclass(slots=True)
 class Curve:
-    """One adapter's training in one phase: its steps and its validation losses by step."""
+    """One adapter's training in one phase: its steps, its validation losses by step, and what it measured when."""
 
     phase: str
     adapter: str
     points: dict[int, Point] = field(default_factory=dict)
     validation: dict[int, float] = field(default_factory=dict)
+    measured: dict[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def title(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from pathlib import Path
 
 import pytest
@@ -101,7 +103,11 @@ def test_prose_questions_and_preferences_in_one_run(desk: Desk, base: Path) -> N
     assert version.manifest["metrics"]["preference.margin"] == after["values"]["margin"]
     learned = desk.dlm("show", path, "--learned")
     assert "100%" in learned.out
-    assert "100%" in Path(result.event("report")["path"]).read_text(encoding="utf-8")
+    page = Path(result.event("report")["path"]).read_text(encoding="utf-8")
+    assert "100%" in page
+    told = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+    margin, accuracy = after["values"]["margin"], after["values"]["accuracy"]
+    assert f"measured, preference before after margin 0 {margin:.3g} accuracy 0.5 {accuracy:.3g}" in told
     assert "nothing changed" in desk.dlm("run", path).err
 
 
@@ -151,10 +157,13 @@ def test_an_adapter_may_have_preferences_only(desk: Desk, base: Path) -> None:
         "  learning_rate: 1e-2\n", "  adapters: {plain: {}, kind: {}}\n", 1
     )
     body = EVERYTHING.replace("    The lighthouse", "    ::prose#plain::\n    The lighthouse")
-    result = desk.run(desk.write(body.replace("::preference::", "::preference#kind::"), named))
+    path = desk.write(body.replace("::preference::", "::preference#kind::"), named)
+    result = desk.run(path)
     assert result.code == 0, result.err
     taught = [(event["phase"], event["adapter"]) for event in result.events if event["event"] == "phase"]
     assert taught == [("sft", "plain"), ("preference", "kind")]
+    plain = desk.dlm("train", path, "--force")
+    assert "measured   before the phase of adapter kind: margin 0, accuracy 0.5" in plain.err
     folder = Path(result.event("commit")["adapter"])
     assert {path.name for path in folder.iterdir()} == {"plain", "kind"}
 
