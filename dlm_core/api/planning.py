@@ -108,13 +108,15 @@ class PhaseNotes:
     """What a trainer has to say in the plan: choices and findings, memory in bytes by part, values for programs.
 
     `memory` is counted with everything else that has to fit; of several phases the largest of a part counts.
-    `details` are JSON values, shown under the phase's name in the plan's `details`.
+    `details` are JSON values, shown under the phase's name in the plan's `details`.  `passes` is how often the phase
+    goes over its rows, those it only measures too, without learning from them: their time is added.
     """
 
     choices: tuple[Choice, ...] = ()
     memory: Mapping[str, int] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    passes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,5 +131,10 @@ def _threads(shape: BaseShape, hardware: Hardware) -> int:
 
 def step_seconds(shape: BaseShape, hardware: Hardware, tokens: int, steps: int) -> float:
     """Time of the optimizer steps: a frozen base costs 2 operations a weight and token forward and 2 backward."""
+    return steps * STEP_SECONDS + 2 * pass_seconds(shape, hardware, tokens)
+
+
+def pass_seconds(shape: BaseShape, hardware: Hardware, tokens: int) -> float:
+    """Time to look at so many tokens without learning from them: 2 operations a weight and token."""
     rate = SUSTAINED_FLOPS[hardware.backend] * (_threads(shape, hardware) if hardware.backend == "cpu" else 1)
-    return steps * STEP_SECONDS + 4 * shape.parameters * tokens / rate
+    return 2 * shape.parameters * tokens / rate

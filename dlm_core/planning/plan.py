@@ -28,7 +28,7 @@ from ..api import (
 )
 from ..api.jobs import LongRows
 from ..plugins import Plugins
-from .memory import STARTUP_SECONDS, memory_parts, step_seconds
+from .memory import STARTUP_SECONDS, memory_parts, pass_seconds, step_seconds
 from .optimizers import optimizer_choice
 from .phases import Assigned
 from .precision import precision_choice
@@ -288,7 +288,9 @@ def make_plan(
         choices = (*choices, Choice(MAX_STEPS, str(steps), f"as --max-steps asks, of {whole}"))
     choices = (*choices, *_phase_choices(notes))
     formula = step_seconds(base.shape, hardware, tokens, steps)
-    time, reason = _time(formula, speed)
+    seen = sum(notes[phase.trainer.phase].passes * _tokens_seen(phase, adapters) for phase in work)
+    passing = pass_seconds(base.shape, hardware, seen)
+    time, reason = _time(formula + passing, speed)
     return Plan(
         hardware=hardware,
         precision=precision,
@@ -302,6 +304,7 @@ def make_plan(
             "rows": passes,
             "tokens": tokens,
             "step_seconds": formula,
+            "pass_seconds": passing,
             "seconds_reason": reason,
             "phases": {name: dict(note.details) for name, note in notes.items() if note.details},
         },
@@ -338,6 +341,12 @@ def _tokens_trained(work: PhaseWork, adapters: Collection[str], epochs: int) -> 
     """Tokens of every pass over every row, counted once for each adapter that they train."""
     pairs = zip(work.rows, work.sizes, strict=True)
     return sum(_times(row, adapters) * size.tokens * work.epochs_of(row, epochs) for row, size in pairs)
+
+
+def _tokens_seen(work: PhaseWork, adapters: Collection[str]) -> int:
+    """Tokens of one pass over every row, those that are only measured too, counted once for each of their adapters."""
+    rows, sizes = (*work.rows, *work.validation), (*work.sizes, *work.validation_sizes)
+    return sum(_times(row, adapters) * size.tokens for row, size in zip(rows, sizes, strict=True))
 
 
 def section_sizes(work: Iterable[PhaseWork]) -> list[dict[str, Any]]:

@@ -44,7 +44,8 @@ class Reality:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """How fast one run went: seconds of its steps over those that the formula gives, and seconds outside of steps.
+    """How fast one run went: seconds of its steps over those that the formula gives, and seconds outside of steps and
+    of what the formula has for passes without learning.
 
     `where` names the run.  A later forecast for the same machine, base and precision takes both from here.
     """
@@ -75,6 +76,6 @@ def measured_speed(plan: Plan, base: LocatedBase, reality: Reality) -> Speed | N
     done = reality.steps.real == reality.steps.planned
     if not done or not formula or reality.seconds.real is None or reality.in_steps < _LEAST_SECONDS:
         return None
-    outside = max(0.0, reality.seconds.real - reality.in_steps)
-    machine = machine_name(plan.hardware)
-    return Speed(machine, base.sha256, plan.precision.dtype, reality.in_steps / formula, outside)
+    factor = reality.in_steps / formula
+    outside = max(0.0, reality.seconds.real - reality.in_steps - factor * plan.details.get("pass_seconds", 0.0))
+    return Speed(machine_name(plan.hardware), base.sha256, plan.precision.dtype, factor, outside)

@@ -6,14 +6,23 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dlm_core.api import Trainer
+from dlm_core.api import PhaseNotes, Trainer
 
 from .rules import block
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from dlm_core.api import BaseModel, Document, Problem, Row, TrainingSettings, TrainJob, TrainResult
+    from dlm_core.api import (
+        BaseModel,
+        Document,
+        LocatedBase,
+        Problem,
+        Row,
+        TrainingSettings,
+        TrainJob,
+        TrainResult,
+    )
 
 
 class PreferenceTrainer(Trainer):
@@ -33,6 +42,10 @@ class PreferenceTrainer(Trainer):
 
     def settings(self, doc: Document, settings: TrainingSettings) -> TrainingSettings:
         return replace(settings, num_epochs=block(doc.config)["hyperparams"]["num_epochs"])
+
+    def notes(self, doc: Document, rows: Sequence[Row], base: LocatedBase) -> PhaseNotes:
+        # Margins before and after; with DPO also the reference.
+        return PhaseNotes(passes=3 if block(doc.config)["method"] == "dpo" else 2)
 
     def train(self, job: TrainJob) -> TrainResult:
         from dlm_hf.trainers import checkpoint_seconds

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dlm_core.planning.memory import STEP_SECONDS
 from dlm_core.store import Version, open_store
 from dlm_core.testing import Desk
 from dlm_core.testing.desk import document_id
@@ -202,3 +203,17 @@ def test_what_cannot_be_trained_here_is_told_at_its_key_before_anything(desk: De
     assert "error[HF0001]" in refused.err
     assert f"notes.dlm:{line}:" in refused.err
     assert not open_store(document_id("notes.dlm")).versions()
+
+
+def test_the_forecast_has_the_passes_of_reference_and_margins(desk: Desk, base: Path) -> None:
+    found = {}
+    for method in ("dpo", "orpo"):
+        text = front(base).replace("preference:\n", f"preference:\n    method: {method}\n")
+        plan = desk.dlm("plan", desk.write(PAIRS, text, f"{method}.dlm"), "--json").json
+        found[method] = plan["details"]["pass_seconds"]
+        assert plan["seconds"] > plan["details"]["step_seconds"] + plan["details"]["pass_seconds"]
+        (phase,) = plan["phases"]
+        learning = plan["details"]["step_seconds"] - phase["steps"] * STEP_SECONDS
+        assert found[method] / learning == pytest.approx((3 if method == "dpo" else 2) / 2 / phase["epochs"])
+    alone = desk.dlm("plan", desk.write("Only prose.", front(base), "prose.dlm"), "--json").json
+    assert alone["details"]["pass_seconds"] == 0
