@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .api import BaseModel, Document, DocumentError, Problem, Row, Section, Span, UsageError
+from .api import BaseModel, Document, DocumentError, Problem, Row, Section, Span, Trainer, UsageError
 from .api.errors import UntrustedError
 from .document import collect_rows, inspect_document, read_bytes, split_rows
 from .document.rows import PLUGIN_FAILED
 from .document.settings import training_settings
 from .planning.bases import find_base
-from .planning.phases import Assigned, assign_rows, order_phases
+from .planning.phases import Assigned, assign_rows, order_phases, rows_beside
 from .plugins import Hint, Plugins
 from .sources.allowed import NOTHING, Allowed
 from .sources.decisions import Decision, Tally
@@ -25,7 +25,10 @@ _FRONTMATTER = "DLM01"
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A document without errors, its rows by side, its base, which phase takes which, and what its sources gave."""
+    """A document without errors, its rows by side, its base, which phase takes which, and what its sources gave.
+
+    `beside` are the phases that train something beside the adapters.
+    """
 
     doc: Document
     base: BaseModel
@@ -33,6 +36,7 @@ class Checked:
     validation: tuple[Row, ...]
     exam_only: tuple[Row, ...]
     assigned: tuple[Assigned, ...]
+    beside: tuple[Trainer, ...]
     tally: Tally
 
     @property
@@ -78,11 +82,13 @@ def check_bytes(
         train = tuple(weigh(train, gathering.weights, seed))
     phases = order_phases(plugins.trainers.values(), doc, train)
     assigned, orphans = assign_rows(phases, train, validation)
+    beside = rows_beside(phases, train, validation)
     problems += _with_hint(orphans, plugins.missing("trainer"))
     base: BaseModel | None = None
     try:
         base = find_base(doc, plugins)
-        problems += [problem for trainer, mine, _ in assigned for problem in trainer.problems(doc, mine, base)]
+        asked = (*assigned, *beside)
+        problems += [problem for trainer, mine, _ in asked for problem in trainer.problems(doc, mine, base)]
     except DocumentError as error:
         problems += error.problems
     if not train and not any(problem.severity == "error" for problem in problems):
@@ -90,7 +96,8 @@ def check_bytes(
     if base is None or any(problem.severity == "error" for problem in problems):
         raise DocumentError(doc.path, (*doc.warnings, *problems))
     doc = replace(doc, warnings=(*doc.warnings, *problems))
-    return Checked(doc, base, train, validation, exam_only, tuple(assigned), gathering.tally)
+    trainers = tuple(trainer for trainer, _, _ in beside)
+    return Checked(doc, base, train, validation, exam_only, tuple(assigned), trainers, gathering.tally)
 
 
 def _further_problems(doc: Document, found: list[Problem], plugins: Plugins, allowed: Allowed) -> Iterator[Problem]:
@@ -121,8 +128,9 @@ def _further_problems(doc: Document, found: list[Problem], plugins: Plugins, all
         yield from error.problems
         return
     if all(problem.code.startswith(_FRONTMATTER) or problem.severity == "warning" for problem in found):
-        assigned, _ = assign_rows(order_phases(plugins.trainers.values(), doc, rows), rows, ())
-        yield from (problem for trainer, mine, _ in assigned for problem in trainer.problems(doc, mine, base))
+        phases = order_phases(plugins.trainers.values(), doc, rows)
+        asked = (*assign_rows(phases, rows, ())[0], *rows_beside(phases, rows, ()))
+        yield from (problem for trainer, mine, _ in asked for problem in trainer.problems(doc, mine, base))
 
 
 def _rows_of(section: Section, doc: Document, plugins: Plugins) -> tuple[list[Row], list[Problem]]:

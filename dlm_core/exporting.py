@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .answering import Chosen, Wanted, choose
+from .answering import Chosen, Wanted, choose, find_duty
 from .api import (
     Artifact,
     Control,
@@ -27,22 +27,30 @@ from .pipeline import refuse_other_base
 from .plugins import Plugins
 from .preparing import Ready
 from .spelling import advice
+from .standing import Standing, measure_standing
 from .store import Store, Version, open_store
 from .store.atomic import make_folder, move, sync_tree
 
 #: Beside every export: how it was asked for.
 RECORD = "export.json"
 
+#: Its part about a router that the exported mix stands for.
+_STANDING = "stands_for"
+
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What one exporter left of which adapter or mix, and where it lies now."""
+    """What one exporter left of which adapter or mix, and where it lies now.
+
+    `standing` says what that mix costs where it stands for a router.
+    """
 
     exporter: str
     folder: Path
     artifacts: tuple[Artifact, ...]
     adapter: str
     mix: Mix | None = None
+    standing: Standing | None = None
 
 
 def choose_exporters(names: Sequence[str], plugins: Plugins) -> list[Exporter]:
@@ -87,11 +95,8 @@ def export_job(
     """
     name = chosen.name if chosen else next(iter(ready.adapters))
 
-    # What is exported is the base's own weights, so an export is held against these, not against a quantized copy.
-    precision = replace(ready.precision, quant="none")
-
     def open_model() -> OpenModel:
-        return ready.engine.open(ready.base, adapter, precision, system_prompt)
+        return _open(ready, adapter, system_prompt)
 
     return ExportJob(
         name=ready.doc.path.stem,
@@ -108,6 +113,14 @@ def export_job(
         control=control,
         where=ready.doc.where_value,
     )
+
+
+def _open(ready: Ready, adapters: Path, system_prompt: str | None) -> OpenModel:
+    """The base with the adapters of a folder.
+
+    What is exported is the base's own weights, so an export is held against these, not against a quantized copy.
+    """
+    return ready.engine.open(ready.base, adapters, replace(ready.precision, quant="none"), system_prompt)
 
 
 def preflight(
@@ -177,14 +190,20 @@ def _named(exporter: Exporter) -> Iterator[None]:
         raise
 
 
-def is_exported(exporter: Exporter, options: Mapping[str, str], ready: Ready, version: Version) -> bool:
-    """Whether the store holds the first declared adapter of this version in this format, made with these options."""
+def is_exported(
+    exporter: Exporter, options: Mapping[str, str], ready: Ready, version: Version, plugins: Plugins
+) -> bool:
+    """Whether the store holds what a run exports of this version in this format, made with these options."""
     folder = version.exports.get(exporter.name)
     try:
         found = json.loads((folder / RECORD).read_text(encoding="utf-8")) if folder else None
     except (OSError, ValueError):
         return False
-    return bool(found == _record(exporter, options, ready, version, version.manifest["adapters"][0]))
+    duty = find_duty(Wanted(), version, plugins)
+    about = Mix("", duty.fixed().weights, 0, 0.0).text if duty else version.manifest["adapters"][0]
+    if not isinstance(found, dict):
+        return False
+    return bool({**found, _STANDING: None} == {**_record(exporter, options, ready, version, about), _STANDING: None})
 
 
 def trained_on(version: Version) -> str:
@@ -211,6 +230,7 @@ def export_version(
     ready: Ready,
     store: Store,
     version: Version,
+    plugins: Plugins,
     control: Control,
     *,
     to: Path | None = None,
@@ -227,9 +247,12 @@ def export_version(
     refuse_other_base(version, ready.base)
     control.emit("export_start", exporter=exporter.name, version=version.number)
     if (quant := trained_on(version)) != "none":
-        told = f"the adapter was trained on the base in {quant}; the export holds the base's own weights"
-        control.emit("warning", message=told, hint="its answers can differ a little from those of `dlm prompt`")
-    with choose(wanted or Wanted(), version, ready.engine, ready.base) as chosen, store.writing(on_wait) as writer:
+        message = f"the adapter was trained on the base in {quant}; the export holds the base's own weights"
+        control.emit("warning", message=message, hint="its answers can differ a little from those of `dlm prompt`")
+    with (
+        choose(wanted or Wanted(), version, ready.engine, ready.base, plugins, fixed=True) as chosen,
+        store.writing(on_wait) as writer,
+    ):
         out = writer.scratch(exporter.name)
         prompt = version.manifest["config"]["system_prompt"]
         job = export_job(ready, chosen.folder, version.number, out, options, control, prompt, chosen)
@@ -244,12 +267,18 @@ def export_version(
         if not artifacts:
             raise ExportFailedError(f"the exporter {exporter.name} wrote nothing")
         about = chosen.mix.text if chosen.mix else chosen.name
-        record = json.dumps(_record(exporter, options, ready, version, about), indent=1)
+        standing = (
+            measure_standing(chosen, ready, version.adapter, lambda folder: _open(ready, folder, prompt))
+            if chosen.duty
+            else None
+        )
+        told = {_STANDING: standing.to_json()} if standing else {}
+        record = json.dumps({**_record(exporter, options, ready, version, about), **told}, indent=1)
         (out / RECORD).write_text(record, encoding="utf-8")
         folder = writer.keep_export(version.number, exporter.name, out) if to is None else _move(out, to)
     moved = tuple(replace(artifact, path=folder / artifact.path.relative_to(out)) for artifact in artifacts)
-    control.emit("export", exporter=exporter.name, folder=str(folder), artifacts=moved, adapter=about)
-    return Exported(exporter.name, folder, moved, about, chosen.mix)
+    control.emit("export", exporter=exporter.name, folder=str(folder), artifacts=moved, adapter=about, **told)
+    return Exported(exporter.name, folder, moved, about, chosen.mix, standing)
 
 
 def _move(out: Path, to: Path) -> Path:

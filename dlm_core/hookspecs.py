@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Exporter,
         MediaKind,
         PrecisionPolicy,
+        Router,
         Runner,
         SectionType,
         SourceReader,
@@ -69,6 +70,11 @@ class DlmSpec:
     @hookspec
     def dlm_engines(self, plugins: Plugins) -> Iterable[Engine]:
         """Engines that locate bases, measure rows, generate and score.  `plugins` gives what others contribute."""
+        return ()
+
+    @hookspec
+    def dlm_routers(self, plugins: Plugins) -> Iterable[Router]:
+        """Who decides, prompt by prompt, how much of each adapter answers.  `plugins` gives what others contribute."""
         return ()
 
     @hookspec

@@ -34,6 +34,7 @@ from .plugins import Plugins
 from .preparing import Options, Ready, prepare
 from .recording import Recorder
 from .report.record import State
+from .routing import OnDuty, RoutedModel, on_duty
 from .store import Interrupted, Kept, Run, Store, Version, Writer, open_store
 from .training import second_of, train_watched
 
@@ -66,7 +67,7 @@ def run(
     ready = prepare(path, plugins, options, control)
     before_training(ready)
     store = open_store(ready.doc.id)
-    if trained := _already_trained(ready, store, options, control):
+    if trained := _already_trained(ready, store, plugins, options, control):
         return trained
     return _train_and_commit(ready, store, plugins, options, control, before_training)
 
@@ -87,10 +88,10 @@ def exam_again(
     store = open_store(ready.doc.id)
     version = current_version(store, number)
     refuse_other_base(version, ready.base)
-    with choose(wanted or Wanted(), version, ready.engine, ready.base) as chosen:
-        if wanted and (wanted.adapter or wanted.mix):
+    with choose(wanted or Wanted(), version, ready.engine, ready.base, plugins) as chosen:
+        if wanted and wanted.is_by_name:
             ready = _only_for(chosen, ready)
-        exam = _examine(ready, chosen.folder, control)
+        exam = _examine(ready, chosen.folder, chosen.duty, control)
     _hold_to(exam, options.min_exam)
     return Outcome(ready, store, version, False, exam, mix=chosen.mix)
 
@@ -124,7 +125,9 @@ def refuse_other_base(version: Version, base: LocatedBase) -> None:
 # -- stages -----------------------------------------------------------------------------------------
 
 
-def _already_trained(ready: Ready, store: Store, options: Options, control: Control) -> Outcome | None:
+def _already_trained(
+    ready: Ready, store: Store, plugins: Plugins, options: Options, control: Control
+) -> Outcome | None:
     """The current version when a run would only make it again, with its exam; new questions are asked now."""
     current = store.current()
     if current is None or options.force or options.resume:
@@ -138,7 +141,7 @@ def _already_trained(ready: Ready, store: Store, options: Options, control: Cont
     if seen[EXAM_QUESTIONS] == ready.fingerprint[EXAM_QUESTIONS]:
         exam = Exam.from_json(current.manifest["exam"])
     else:
-        exam = _examine(ready, current.adapter, control)
+        exam = _examine_all(ready, current.adapter, plugins, control)
         control.emit("exam", exam=exam, compared=None)
     _hold_to(exam, options.min_exam)
     return Outcome(ready, store, current, False, exam)
@@ -157,7 +160,7 @@ def _train_and_commit(
             # Whoever held the lock before made a version, or went back to one: what is to be done is another thing now.
             ready = prepare(ready.doc.path, plugins, options, control)
             before_training(ready)
-        if trained := _already_trained(ready, store, options, control):
+        if trained := _already_trained(ready, store, plugins, options, control):
             return trained
         waiting = store.interrupted()
         if options.resume:
@@ -216,11 +219,11 @@ def _train_or_keep(
     """
     if ready.memory.nothing_new and ready.memory.before:
         kept = run.keep_version(ready.memory.before)
-        exam = _examine(ready, kept.path, control)
+        exam = _examine_all(ready, kept.path, plugins, control)
         return {}, kept, exam, _compare(ready, exam)
     metrics, adapter = train_watched(ready, plugins, options, control, run, recorder)
     kept = run.keep(adapter)
-    exam = _examine(ready, kept.path, control)
+    exam = _examine_all(ready, kept.path, plugins, control)
     compared = _compare(ready, exam)
     second = second_of(ready, exam, compared)
     if second is None or compared is None:
@@ -228,7 +231,7 @@ def _train_or_keep(
     control.emit("second_round", lost=compared.had - compared.kept, missed=compared.new - compared.learned)
     more, adapter = train_watched(second, plugins, options, control, run, recorder, kept.path)
     again = run.keep(adapter)
-    exam_again = _examine(second, again.path, control)
+    exam_again = _examine_all(second, again.path, plugins, control)
     compared_again = _compare(ready, exam_again)
     if compared_again is None or compared_again.score <= compared.score:
         return metrics, kept, exam, compared
@@ -247,8 +250,14 @@ def _close(run: Run, error: BaseException) -> State:
     return "interrupted"
 
 
-def _examine(ready: Ready, adapter: Path, control: Control) -> Exam:
-    with ready.engine.open(ready.base, adapter, ready.precision, ready.doc.system_prompt) as model:
+def _examine_all(ready: Ready, adapters: Path, plugins: Plugins, control: Control) -> Exam:
+    """The exam of a version as it is used: with its router, if it has one."""
+    return _examine(ready, adapters, on_duty(adapters, frozenset(), plugins), control)
+
+
+def _examine(ready: Ready, adapters: Path, duty: OnDuty | None, control: Control) -> Exam:
+    with ready.engine.open(ready.base, adapters, ready.precision, ready.doc.system_prompt) as opened:
+        model = RoutedModel(opened, duty) if duty else opened
         exam = examine(model, ready.train, ready.validation, ready.exam_only, control)
     if ready.base.cache:
         ready.base.cache.tell(control, "exam")

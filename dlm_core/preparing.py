@@ -24,13 +24,14 @@ from .api import (
 )
 from .api.jobs import LongRows
 from .cache import cache_of
-from .checking import check
+from .checking import Checked, check
 from .document.settings import adapter_settings, training_settings
 from .document.text import decode
 from .manifest import row_marks, run_marks, settings_marks
 from .memory import Asked, Memory, Sizes, all_work, recall, room_in, work_of_run
 from .planning.bases import about_base, find_engine
 from .planning.hardware import read_hardware
+from .planning.phases import rows_beside
 from .planning.plan import (
     MAX_STEPS,
     PhaseWork,
@@ -76,7 +77,7 @@ class Ready:
     """Everything known before a weight is loaded.
 
     `train` are the document's rows on that side; `work` holds those of them that this run trains, by `memory`,
-    and `all_work` every one.
+    and `all_work` every one.  `beside` are the phases behind them, which train something beside the adapters.
     """
 
     doc: Document
@@ -94,6 +95,7 @@ class Ready:
     text: str
     memory: Memory
     all_work: tuple[PhaseWork, ...] = ()
+    beside: tuple[PhaseWork, ...] = ()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -123,7 +125,7 @@ def prepare(path: Path, plugins: Plugins, options: Options, control: Control) ->
     skipped = skipped_rows(work, settings.sequence_len) if options.long_rows == "skip" else []
     if options.long_rows == "skip":
         work = tuple(phase.without_long(settings.sequence_len) for phase in work)
-    phases = [phase.phase for phase, _, _ in checked.assigned]
+    phases = [phase.phase for phase in (*(phase for phase, _, _ in checked.assigned), *checked.beside)]
     marks = settings_marks(doc, base, adapters, settings, precision, phases, options.long_rows)
     store = open_store(doc.id)
     epochs = max((one.trainer.settings(doc, settings).num_epochs for one in work), default=settings.num_epochs)
@@ -135,11 +137,21 @@ def prepare(path: Path, plugins: Plugins, options: Options, control: Control) ->
     sizes = Sizes.of(work)
     whole = all_work(assigned, sizes)
     work = whole if memory.knows(marks) else work_of_run(memory, assigned, sizes, measure)
+    beside = _beside(checked, train, validation, sizes)
     speed = find_speed(store.root, hardware, base, precision)
     if options.max_steps:
-        settings = replace(settings, max_steps=share_steps(options.max_steps, work, adapters))
+        settings = replace(settings, max_steps=share_steps(options.max_steps, (*work, *beside), adapters))
     plan = make_plan(
-        doc, work, base, hardware, precision, adapters, settings, options.long_rows, speed, memory.rows_a_step
+        doc,
+        (*work, *beside),
+        base,
+        hardware,
+        precision,
+        adapters,
+        settings,
+        options.long_rows,
+        speed,
+        memory.rows_a_step,
     )
     if not any(choice.name == MAX_STEPS for choice in plan.choices):
         settings = replace(settings, max_steps=None)  # it ends by itself: the same run as without a limit
@@ -167,7 +179,15 @@ def prepare(path: Path, plugins: Plugins, options: Options, control: Control) ->
         text,
         memory,
         whole,
+        beside,
     )
+
+
+def _beside(checked: Checked, train: Sequence[Row], validation: Sequence[Row], sizes: Sizes) -> tuple[PhaseWork, ...]:
+    """The phases that train something beside the adapters: they take all rows, wherever the run starts."""
+    unique = [list({id(row): row for row in rows}.values()) for rows in (train, validation)]
+    work = all_work(rows_beside(checked.beside, *unique), sizes)
+    return tuple(replace(phase, steps=phase.trainer.steps(checked.doc, phase.rows)) for phase in work)
 
 
 def _asked(options: Options, store: Store, doc: Document) -> Asked:

@@ -33,12 +33,12 @@ def locate_version(path: Path, plugins: Plugins, number: int | None = None) -> t
 def open_wanted(
     wanted: Wanted, version: Version, base: LocatedBase, plugins: Plugins
 ) -> Iterator[tuple[OpenModel, Chosen]]:
-    """A version ready to answer with the adapter asked for, or a mix of several."""
+    """A version ready to answer with the adapter asked for, a mix of several, or as its router says."""
     with (
-        choose(wanted, version, find_engine(base.model, plugins), base) as chosen,
+        choose(wanted, version, find_engine(base.model, plugins), base, plugins) as chosen,
         open_version(version, base, plugins, chosen.folder) as model,
     ):
-        yield model, chosen
+        yield chosen.routed(model), chosen
 
 
 def open_version(version: Version, base: LocatedBase, plugins: Plugins, adapters: Path | None = None) -> OpenModel:

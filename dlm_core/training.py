@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -99,7 +100,7 @@ def _train(
     start = second or ready.memory.start
     place = SECOND if second else ""
     metrics: dict[str, float] = {}
-    for number, phase in enumerate(ready.work):
+    for number, phase in enumerate((*ready.work, *ready.beside)):
         name = phase.trainer.phase
         called = f"{name}, {SECOND}" if second else name
         job = TrainJob(
@@ -123,11 +124,20 @@ def _train(
             control=Control(partial(_tell_with_phase, control, called), control.stop_requested),
         )
         result = _run_phase(runner, phase.trainer, job, plugins)
+        if phase.trainer.beside and start is not None:
+            _carry_over(start, result.adapter)
         start = result.adapter
         metrics |= {f"{called}.{key}": value for key, value in result.metrics.items()}
     if start is None:
         raise RunFailedError("no phase had anything to train")
     return metrics, start
+
+
+def _carry_over(start: Path, adapter: Path) -> None:
+    """Copy the adapters that a phase beside did not touch, and what other such phases left."""
+    for folder in start.iterdir():
+        if folder.is_dir() and not (adapter / folder.name).exists():
+            shutil.copytree(folder, adapter / folder.name)
 
 
 def _begun(ready: Ready, number: int) -> dict[str, AdapterSettings]:

@@ -82,6 +82,14 @@ def adapter(desk: Desk, path: Path) -> Any:
     return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
+def gate(desk: Desk, path: Path) -> Any:
+    """The weights of the gate beside the adapters, none where there is no gate."""
+    done = desk.dlm("train", path, "--json")
+    assert done.code == 0, done.err
+    files = sorted(Path(done.event("commit")["adapter"]).glob("_gate/*"))
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
 def place(desk: Desk, path: Path) -> Any:
     """The folder in the store."""
     assert desk.dlm("train", path).code == 0
@@ -136,6 +144,12 @@ class Case:
 
 PREFERENCE = {"training.preference.hyperparams.learning_rate": 5e-3, "training.num_epochs": 1}
 ORPO = {**PREFERENCE, "training.preference.method": "orpo"}
+TWO = "".join(
+    f"::instruction#{name}::\n" + "".join(f"### Q\nWhat is {thing}?\n### A\n{name}\n" for thing in things)
+    for name, things in {"red": ("a rose", "blood"), "blue": ("the sky", "the sea")}.items()
+)
+GATED = {"training.adapters": {"red": {}, "blue": {}}, "training.num_epochs": 1, "training.gate.cold_start_floor": 2}
+GATE = {**GATED, "training.gate.enabled": True}
 RED = {"training.adapters": {"red": {}, "blue": {}}, "training.num_epochs": 1}
 #: Matrices of 4,096 weights: the 8-bit optimizers keep smaller ones in 32 bits.
 WIDE = {"training.lora_r": 64, "training.target_modules": ["q_proj"]}
@@ -186,6 +200,12 @@ CASES = [
     Case("training.cpt.schedule", ("auto", "dapt")),
     Case("training.cpt.schedule", ("auto", "sft"), body=PROSE),
     Case("training.cpt.embed_warmup_steps", (0, 1, 2), also={"training.cpt.schedule": "dapt"}),
+    Case("training.gate.enabled", (True, False), gate, GATED, TWO),
+    Case("training.gate.hidden_proj_dim", (64, 8), gate, GATE, TWO),
+    Case("training.gate.steps", (200, 3), gate, GATE, TWO),
+    Case("training.gate.lr", (3e-4, 0.1), gate, {**GATE, "training.gate.steps": 3}, TWO),
+    Case("training.gate.cold_start_floor", (2, 3), gate, GATE, TWO),
+    Case("training.gate.entropy_lambda", (0.01, 1.0), gate, {**GATE, "training.gate.steps": 3}, TWO),
     Case("training.preference.enabled", (True, False), also=PREFERENCE, body=BODY + PAIRS),
     Case("training.preference.method", ("dpo", "orpo"), also=PREFERENCE, body=BODY + PAIRS),
     Case("training.preference.loss_type", ("sigmoid", "hinge", "ipo"), also=PREFERENCE, body=BODY + PAIRS),

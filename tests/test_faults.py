@@ -65,8 +65,8 @@ def dlm_run(home: Path, document: Path, note: Callable[[str], None] = lambda _: 
         patch.setenv("DLM_HOME", str(home))
         outcome = pipeline.run(document, PLUGINS, preparing.Options(resume=resume), Control())
         note(f"committed {outcome.version.number}")
-        if not exporting.is_exported(EXPORTER, {}, outcome.ready, outcome.version):
-            exporting.export_version(EXPORTER, {}, outcome.ready, outcome.store, outcome.version, Control())
+        if not exporting.is_exported(EXPORTER, {}, outcome.ready, outcome.version, PLUGINS):
+            exporting.export_version(EXPORTER, {}, outcome.ready, outcome.store, outcome.version, PLUGINS, Control())
         note(f"exported {outcome.version.number}")
     return outcome.trained
 

@@ -58,6 +58,7 @@ TOOLBOX = {
         "batches",
         "checkpoints",
         "failures",
+        "features",
         "imports",
         "loading",
         "loop",

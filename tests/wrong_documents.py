@@ -110,8 +110,8 @@ CASES: dict[str, tuple[str, list[tuple[int, int, str, str]]]] = {
     "duplicate nested": (training("lora_r: 1\nlora_r: 2"), [(7, 3, "DLM0103", "first set at 6:3")]),
     "duplicate quoted": (training("lora_r: 1\n'lora_r': 2"), [(7, 3, "DLM0103", "first set at 6:3")]),
     "missing plugin block": (
-        training("gate: {enabled: true}"),
-        [(6, 3, "DLM0301", "`training.gate` is reserved by the format")],
+        training("audio: {auto_resample: true}"),
+        [(6, 3, "DLM0301", "`training.audio` is reserved by the format")],
     ),
     # -- values
     "choice": (training("adapter: lroa"), [(6, 12, "DLM0104", "did you mean `lora`?")]),

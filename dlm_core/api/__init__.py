@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .document import Document, Explanation, Fix, Marker, Problem, Section, Span, read_explanations
     from .errors import (
         BaseMissingError,
+        CannotMixError,
         DivergedError,
         DlmError,
         DocumentError,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         Token,
         TokenPiece,
     )
+    from .routing import Blend, Route, Router
     from .rows import Media, Message, Part, Row, Text, chat_row, preference_row, text_row
 
 _MODULES = {
@@ -68,6 +70,7 @@ _MODULES = {
     ),
     "errors": (
         "BaseMissingError",
+        "CannotMixError",
         "DivergedError",
         "DlmError",
         "DocumentError",
@@ -125,6 +128,11 @@ _MODULES = {
         "Token",
         "TokenPiece",
     ),
+    "routing": (
+        "Blend",
+        "Route",
+        "Router",
+    ),
     "rows": (
         "Media",
         "Message",
@@ -146,6 +154,8 @@ __all__ = [
     "BaseModel",
     "BaseShape",
     "Batch",
+    "Blend",
+    "CannotMixError",
     "Choice",
     "Command",
     "ConfigBlock",
@@ -181,6 +191,8 @@ __all__ = [
     "Precision",
     "PrecisionPolicy",
     "Problem",
+    "Route",
+    "Router",
     "Row",
     "RowSize",
     "RowTokens",

@@ -29,6 +29,10 @@ class DivergedError(RunFailedError):
     """A loss or gradient became NaN or infinite: going on from the last checkpoint would only repeat it."""
 
 
+class CannotMixError(RunFailedError):
+    """Adapters whose weighted sum is no adapter, such as those of kind dora."""
+
+
 class UsageError(DlmError):
     exit_code = 2
 

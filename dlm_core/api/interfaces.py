@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .jobs import Artifact, ExportJob, LongRows, Mix, Sampling, Score, TrainJob, TrainResult
     from .models import BaseModel, LocatedBase, TrainingSettings
     from .planning import Hardware, PhaseNotes, Precision, RowSize, RowTokens
+    from .routing import Blend
     from .rows import Message, Row
 
 
@@ -131,7 +132,9 @@ class Trainer(ABC):
     """One training phase.  A plugin that is merely installed changes nothing: `wanted` looks at the document.
 
     It comes behind the phases in `after` and ahead of those in `before`.  `takes_over`: kinds of row that, when this
-    phase is wanted, no phase trains on that does not name them here too.
+    phase is wanted, no phase trains on that does not name them here too.  `beside`: it trains something beside the
+    adapters, such as a router.  It comes behind the phases that train adapters, in every run has all rows that it
+    `picks`, whoever else trains them, and keeps what it makes in a folder `_NAME` of `job.out`.
     """
 
     phase: ClassVar[str]
@@ -139,9 +142,18 @@ class Trainer(ABC):
     before: ClassVar[tuple[str, ...]] = ()
     consumes: ClassVar[frozenset[str]]
     takes_over: ClassVar[frozenset[str]] = frozenset()
+    beside: ClassVar[bool] = False
 
     @abstractmethod
     def wanted(self, doc: Document, rows: Sequence[Row]) -> bool: ...
+
+    def picks(self, row: Row) -> bool:
+        """Of a phase `beside`: whether it learns from this row, which is of a kind that it consumes."""
+        return True
+
+    def steps(self, doc: Document, rows: Sequence[Row]) -> int:
+        """Of a phase `beside`: how many steps it takes with the rows that it picked."""
+        return 0
 
     def problems(self, doc: Document, rows: Sequence[Row], base: BaseModel) -> Iterable[Problem]:
         """What this phase cannot do with this document or base; asked before anything is fetched or trained."""
@@ -166,20 +178,27 @@ class Trainer(ABC):
 
 
 class OpenModel(ABC):
-    """A base with its adapters, loaded and ready.  `adapter=None` means the base alone."""
+    """A base with its adapters, loaded and ready.
+
+    `adapter=None` means the base alone.  Where `blends` is true, a Blend may stand for an adapter's name.
+    """
+
+    blends: ClassVar[bool] = False
 
     @abstractmethod
     def generate(
-        self, prompts: Sequence[Sequence[Message]], sampling: Sampling, adapter: str | None = "default"
+        self, prompts: Sequence[Sequence[Message]], sampling: Sampling, adapter: str | Blend | None = "default"
     ) -> Iterator[str]:
         """Answers in the order of the prompts, without the stop token."""
 
     @abstractmethod
-    def stream(self, prompt: Sequence[Message], sampling: Sampling, adapter: str | None = "default") -> Iterator[str]:
+    def stream(
+        self, prompt: Sequence[Message], sampling: Sampling, adapter: str | Blend | None = "default"
+    ) -> Iterator[str]:
         """One answer, piece by piece."""
 
     @abstractmethod
-    def score(self, rows: Sequence[Row], adapter: str | None = "default") -> Iterator[Score]:
+    def score(self, rows: Sequence[Row], adapter: str | Blend | None = "default") -> Iterator[Score]:
         """The loss of each row over the tokens that training would label."""
 
     @abstractmethod
@@ -191,8 +210,17 @@ class OpenModel(ABC):
         """Token ids of rendered text, special tokens recognised, none added."""
 
     @abstractmethod
-    def logits(self, ids: Sequence[int], adapter: str | None = "default") -> Any:
+    def logits(self, ids: Sequence[int], adapter: str | Blend | None = "default") -> Any:
         """A float32 array of shape (len(ids), vocabulary)."""
+
+    def features(self, texts: Sequence[str]) -> Any:
+        """What the base alone makes of each text: a float32 array of shape (len(texts), width).
+
+        A text's features do not depend on the others.
+        """
+        from .errors import UsageError
+
+        raise UsageError("this engine gives no features of texts", "answer with one adapter: `--adapter NAME`")
 
     @abstractmethod
     def close(self) -> None: ...
@@ -250,11 +278,11 @@ class Engine(ABC):
     def mix(self, base: LocatedBase, adapters: Path, weights: Mapping[str, float], name: str, out: Path) -> Mix:
         """Write the exact weighted sum of the adapters in a folder as the adapter `name` into the folder `out`.
 
-        Raises RunFailedError for adapters that cannot be summed, with the reason.
+        Raises CannotMixError for adapters that cannot be summed, with the reason.
         """
-        from .errors import UsageError
+        from .errors import CannotMixError
 
-        raise UsageError(f"the engine {self.name} cannot mix adapters", "use one of them: `--adapter NAME`")
+        raise CannotMixError(f"the engine {self.name} cannot mix adapters", "use one of them: `--adapter NAME`")
 
 
 class Exporter(ABC):
@@ -285,8 +313,12 @@ class Runner(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A subcommand of `dlm`.  `target` is `package.module:command`, a click command imported when chosen."""
+    """A subcommand of `dlm`.  `target` is `package.module:command`, a click command imported when chosen.
+
+    `reports` is a folder with the JSON Schema of each report that its `--json` prints, in a file `KIND.json`.
+    """
 
     name: str
     help: str
     target: str
+    reports: Path | None = None

@@ -121,7 +121,10 @@ class PhaseNotes:
 
 @dataclass(frozen=True, slots=True)
 class PhasePlan:
-    """One training phase: its rows and tokens in one epoch, its validation rows, optimizer steps and epochs."""
+    """One training phase: its rows and tokens in one epoch, its validation rows, optimizer steps and epochs.
+
+    A phase beside those that train adapters has rows and steps and no epochs.
+    """
 
     phase: str
     rows: int

@@ -12,6 +12,7 @@ from ..api.interfaces import OpenModel
 from ..plugins import Plugins
 from .common import adapter_option, document_argument, mix_option, say_mix, version_option
 from .prompt import read_sampling, sampling_options
+from .routers import read_wanted
 
 HELP = "/new forgets the conversation, /base switches the adapter off and on, /bye leaves"
 
@@ -35,10 +36,9 @@ def chat(
     mix: str | None,
 ) -> None:
     """Talk with the model trained on DOCUMENT."""
-    from ..answering import Wanted
     from ..serving import locate_version, open_wanted
 
-    wanted = Wanted(adapter, mix)
+    wanted = read_wanted(adapter, mix)
 
     doc, version, base = locate_version(document, plugins, number)
     sampling = read_sampling(doc, temperature, top_p, seed, max_tokens)
@@ -49,10 +49,10 @@ def chat(
             import readline  # noqa: F401  (gives input() history and editing)
 
             print(f"{document.name} version {version.number} on {base.model.key}; {HELP}", file=sys.stderr)
-        _converse(model, sampling, chosen.name)
+        _converse(model, sampling, chosen.name, chosen.duty.name if chosen.duty else f"adapter {chosen.name}")
 
 
-def _converse(model: OpenModel, sampling: Sampling, name: str) -> None:
+def _converse(model: OpenModel, sampling: Sampling, name: str, who: str) -> None:
     said: list[Message] = []
     use: str | None = name
     while True:
@@ -69,7 +69,7 @@ def _converse(model: OpenModel, sampling: Sampling, name: str) -> None:
                 said.clear()
             case "/base":
                 use = None if use else name
-                print("the base alone" if use is None else f"with adapter {name}", file=sys.stderr)
+                print("the base alone" if use is None else f"with {who}", file=sys.stderr)
             case _ if line.startswith("/"):
                 print(HELP, file=sys.stderr)
             case _:

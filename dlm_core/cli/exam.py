@@ -20,6 +20,7 @@ from .common import (
     version_option,
     watching,
 )
+from .routers import read_wanted
 from .terminal import print_json
 
 
@@ -47,14 +48,13 @@ def exam(
     With --adapter or --adapter-mix, only what is for those adapters is asked, of that one or of the mix.
     """
     from .. import pipeline, preparing
-    from ..answering import Wanted
     from .live import LiveReporter
     from .summary import print_exam
     from .terminal import is_live
 
     if not as_json and is_live(sys.stderr):
         plugins.attach(LiveReporter(), "reporter")
-    wanted = Wanted(adapter, mix)
+    wanted = read_wanted(adapter, mix)
     options = preparing.Options(fetch=False, ask_licence=False, min_exam=min_exam, allow_secret=allow_secret)
     with watching(plugins) as control:
         try:

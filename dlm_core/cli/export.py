@@ -20,6 +20,7 @@ from .common import (
     version_option,
     watching,
 )
+from .routers import read_wanted
 from .terminal import console, print_json
 
 
@@ -65,7 +66,6 @@ def export(
 ) -> None:
     """Write the current version of DOCUMENT in each FORMAT, checked against the original."""
     from .. import exporting, pipeline, preparing
-    from ..answering import Wanted
     from ..store import open_store
     from .reporter import attach_reporter
     from .summary import export_lines
@@ -78,7 +78,7 @@ def export(
     if not exporters:
         raise UsageError("no export format is installed for this", "name one: `dlm export DOCUMENT --list`")
     values = exporting.read_options(options, exporters)
-    wanted = Wanted(adapter, mix)
+    wanted = read_wanted(adapter, mix)
     with watching(plugins) as control, attach_reporter(plugins, as_json):
         asked = preparing.Options(fetch=False, ask_licence=False, allow_secret=allow_secret)
         ready = preparing.prepare(document, plugins, asked, control)
@@ -87,12 +87,14 @@ def export(
         several = len(version.manifest["adapters"]) > 1
         for exporter in exporters:
             done = exporting.export_version(
-                exporter, values[exporter.name], ready, store, version, control,
+                exporter, values[exporter.name], ready, store, version, plugins, control,
                 to=to, wanted=wanted, on_wait=say_waiting, warn=True,
             )  # fmt: skip
             if not as_json:
                 if done.mix:
                     say_mix(done.mix)
+                    if done.standing:
+                        print(f"{done.standing.router:<10} {done.standing.text}", file=sys.stderr)
                 elif several:
                     print(f"adapter    {done.adapter}", file=sys.stderr)
                 for path, about in export_lines(done):

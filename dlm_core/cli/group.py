@@ -14,13 +14,14 @@ from .. import __version__
 from ..api import PluginMissingError
 from ..plugins import Plugins
 from ..spelling import closest
-from . import values
+from . import routers, values
 
 SECTIONS = {
     "Everyday": ("run", "init", "check", "explain", "prompt", "chat"),
     "Parts of a run": ("plan", "tokens", "train", "exam", "export"),
     "Changing a document": ("set", "fmt", "migrate"),
     "Looking and going back": ("show", "rollback", "trust", "cache", "bases", "plugins", "plugin", "schema", "doctor"),
+    "For your shell": ("completion",),
 }
 
 
@@ -48,7 +49,8 @@ class DlmGroup(click.Group):
         if cmd_name not in commands:
             return None
         module, _, attribute = commands[cmd_name].target.partition(":")
-        return cast("click.Command", getattr(import_module(module), attribute))
+        command = cast("click.Command", getattr(import_module(module), attribute))
+        return routers.with_routers(command, plugins_of(ctx)) if cmd_name in routers.COMMANDS else command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

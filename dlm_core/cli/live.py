@@ -74,7 +74,8 @@ class LiveReporter(PlainReporter):
         about = [f"loss {data['loss']:.3f}", f"{left} left"]
         if self._validation:
             about.append(f"val {self._validation[-1][1]:.3f}")
-        about.append(f"{_short(self._pace.rate)} tok/s")
+        if self._pace.rate:
+            about.append(f"{_short(self._pace.rate)} tok/s")
         if memory := data.get("memory") or self._process_memory():
             about.append(bytes_text(memory))
         self._bar.about = about
@@ -89,9 +90,8 @@ class LiveReporter(PlainReporter):
             self._console.print(line)
         held = f", validation {data['validation_loss']:.3f}" if "validation_loss" in data else ""
         if "loss" in data:
-            self.say(
-                f"trained    {data['steps']} steps, loss {data['loss']:.3f}{held} (epoch {data.get('epoch', '?')})"
-            )
+            epoch = f" (epoch {data['epoch']})" if "epoch" in data else ""
+            self.say(f"trained    {data['steps']} steps, loss {data['loss']:.3f}{held}{epoch}")
 
     def on_exam_progress(self, data: Any) -> None:
         if self._live is None:

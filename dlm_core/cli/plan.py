@@ -156,6 +156,9 @@ def _print_plan(ready: Any, version: int | None, changes: list[str] | None) -> N
             f"learning rate {item.learning_rate:g}, targets {targets}",
         )
     for phase in plan.phases:
+        if not phase.epochs:
+            table.add_row(f"phase {phase.phase}", f"{phase.rows} rows, {phase.steps} steps")
+            continue
         table.add_row(
             f"phase {phase.phase}",
             f"{phase.rows} rows, {phase.tokens:,} tokens an epoch ({phase.labelled:,} learned), "

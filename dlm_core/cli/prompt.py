@@ -11,6 +11,7 @@ import click
 from ..api import Document, Message, Sampling, UsageError
 from ..plugins import Plugins
 from .common import adapter_option, document_argument, json_option, mix_json, mix_option, say_mix, version_option
+from .routers import read_wanted
 from .terminal import print_json
 
 
@@ -45,6 +46,7 @@ def read_sampling(
 @click.argument("question", required=False)
 @click.option("--stream/--no-stream", default=None, help="Show the answer as it is made (default: at a terminal).")
 @click.option("--compare-base", is_flag=True, help="Also ask the base model alone.")
+@click.option("--explain", is_flag=True, help="Say which adapters answer, with which weights, and why.")
 @sampling_options
 @version_option
 @adapter_option
@@ -57,6 +59,7 @@ def prompt(
     question: str | None,
     stream: bool | None,
     compare_base: bool,
+    explain: bool,
     temperature: float | None,
     top_p: float | None,
     seed: int,
@@ -67,10 +70,10 @@ def prompt(
     as_json: bool,
 ) -> None:
     """Ask the model trained on DOCUMENT one QUESTION; without one (or with -) it is read from standard input."""
-    from ..answering import Wanted
+    from .. import answering
     from ..serving import locate_version, open_wanted
 
-    wanted = Wanted(adapter, mix)
+    wanted = read_wanted(adapter, mix)
 
     doc, version, base = locate_version(document, plugins, number)
     sampling = read_sampling(doc, temperature, top_p, seed, max_tokens)
@@ -80,11 +83,16 @@ def prompt(
         name = chosen.name
         if chosen.mix and not as_json:
             say_mix(chosen.mix)
+        who, route = answering.explain(wanted, chosen, model, messages)
+        if explain and not as_json:
+            print(f"{who:<10} {route.text}: {route.reason}", file=sys.stderr)
         if as_json:
             answers = {"answer": "".join(model.stream(messages, sampling, name))}
             if compare_base:
                 answers["base_answer"] = "".join(model.stream(messages, sampling, None))
             about = mix_json(chosen.mix)
+            if explain or chosen.duty:
+                about["route"] = {"by": who, "weights": dict(route.weights), "reason": route.reason}
             print_json("prompt", {"version": version.number, "adapter": name, **about, "question": text, **answers})
             return
         streaming = sys.stdout.isatty() if stream is None else stream

@@ -101,7 +101,9 @@ class PlainReporter(Reporter):
 
     def on_phase(self, data: Any) -> None:
         self._pace = Pace()
-        adapter = "" if data.get("adapter", "default") == "default" else f" of adapter {data['adapter']}"
+        adapter = (
+            "" if data.get("adapter", "default") in ("default", data["phase"]) else f" of adapter {data['adapter']}"
+        )
         self.say(f"training   phase {data['phase']}{adapter}: {data['rows']} rows, {data['steps']} steps")
 
     def on_step(self, data: Any) -> None:
@@ -203,9 +205,8 @@ class Pace:
 def step_line(data: Any, pace: Pace) -> str:
     """One line about a training step."""
     left = seconds_text(pace.left(data["steps"] - data["step"]))
-    return (
-        f"           step {data['step']}/{data['steps']}  loss {data['loss']:.3f}  {pace.rate:,.0f} tok/s  {left} left"
-    )
+    rate = f"  {pace.rate:,.0f} tok/s" if pace.rate else ""
+    return f"           step {data['step']}/{data['steps']}  loss {data['loss']:.3f}{rate}  {left} left"
 
 
 def plan_lines(plan: Any, base: str, adapters: Any) -> list[str]:
@@ -217,6 +218,9 @@ def plan_lines(plan: Any, base: str, adapters: Any) -> list[str]:
     lines += [f"           from {one.value}: {one.reason}" for one in plan.choices if one.name == "start"]
     for phase in plan.phases:
         held = f" and {phase.validation} to validate" if phase.validation else ""
+        if not phase.epochs:
+            lines.append(f"           {phase.phase}: {phase.rows} rows{held}, {phase.steps} steps")
+            continue
         lines.append(
             f"           {phase.phase}: {phase.rows} rows{held}, {phase.tokens:,} tokens, "
             f"{phase.epochs} epochs, {phase.steps} steps of {plan.batch.micro}×{plan.batch.accumulate} rows"

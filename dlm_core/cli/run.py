@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..api import NotLearnedError, UsageError
+from ..api import CannotMixError, NotLearnedError, UsageError
 from ..plugins import Plugins
 from . import values
 from .common import json_option, licence_question, say_waiting, training_options, watching
@@ -187,11 +187,18 @@ def train_and_report(
         exported, there = [], []
         for exporter in exporters:
             own = values[exporter.name]
-            if exporting.is_exported(exporter, own, outcome.ready, outcome.version):
+            if exporting.is_exported(exporter, own, outcome.ready, outcome.version, plugins):
                 there.append(outcome.version.exports[exporter.name])
-            else:
+                continue
+            try:
                 exported.append(
-                    exporting.export_version(exporter, own, outcome.ready, outcome.store, outcome.version, control)
+                    exporting.export_version(
+                        exporter, own, outcome.ready, outcome.store, outcome.version, plugins, control
+                    )
                 )
+            except CannotMixError as error:
+                if exports:
+                    raise
+                control.emit("warning", message=f"{exporter.name}: {error.message}", hint=error.hint)
     if not as_json:
         print_summary(outcome, exported, there, reporter.seconds, cache_line(reporter), is_watching)

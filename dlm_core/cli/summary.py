@@ -20,12 +20,18 @@ if TYPE_CHECKING:
     from ..exporting import Exported
     from ..pipeline import Outcome
     from ..planning.reality import Compared, Reality
+    from ..routing import Routing
     from .reporter import Reporter
 
 SIDES: dict[Side, str] = {
     "trained": "trained questions answered exactly",
     "exam": "!exam questions, never trained",
     "validation": "held out for validation, not trained",
+}
+ROUTED: dict[Side, str] = {
+    "trained": "trained rows to their own adapter",
+    "exam": "!exam rows to their own adapter",
+    "validation": "held-out rows to their own adapter",
 }
 MARKS: dict[Verdict, str] = {
     "well": "[green]well[/]",
@@ -52,7 +58,7 @@ def print_summary(
     name = shlex.quote(str(path))
     if outcome.exam:
         print_exam(outcome.exam, compared=outcome.compared)
-    if outcome.reality:
+    if outcome.reality and outcome.reality.steps.real:
         print_reality(outcome.reality)
     took = f" in {seconds_text(seconds)}" if outcome.trained else ", already trained"
     out.print(f"\n[bold]version {outcome.version.number}[/] of {escape(path.name)}{took}")
@@ -61,10 +67,13 @@ def print_summary(
         for file, about in export_lines(item):
             out.print(f"  {item.exporter:<8} {file}", soft_wrap=True, markup=False)
             out.print(f"           {about}", style="dim", soft_wrap=True, markup=False)
+        if item.standing:
+            out.print(f"           {item.standing.router} {item.standing.text}", soft_wrap=True, markup=False)
     for folder in there:
         out.print(f"  {folder.name:<8} {folder}", soft_wrap=True, markup=False)
     names = outcome.version.manifest["adapters"]
-    if (exported or there) and len(names) > 1:
+    routed = any(item.standing for item in exported) or (outcome.exam and outcome.exam.routing)
+    if (exported or there) and len(names) > 1 and not routed:
         first, other, *_ = names
         told = f"adapter {first} is exported; another: dlm export {name} --adapter {other} --to FOLDER"
         out.print(f"           {told}", soft_wrap=True, markup=False)
@@ -84,7 +93,8 @@ def cache_line(reporter: Reporter) -> str:
     """How many rows were tokenized and how many came from the cache; each is asked for in every stage of a run."""
     if not (reporter.tokenized or reporter.from_cache):
         return ""
-    return f"{reporter.tokenized:,} rows tokenized, {reporter.from_cache:,} times a row came from the cache"
+    rows = "row" if reporter.tokenized == 1 else "rows"
+    return f"{reporter.tokenized:,} {rows} tokenized, {reporter.from_cache:,} times a row came from the cache"
 
 
 def print_reality(reality: Reality) -> None:
@@ -130,10 +140,23 @@ def print_exam(exam: Exam, every: bool = False, compared: Comparison | None = No
     out.print(f"  sections learned                     {counts}")
     change = change_text(exam.neutral_before, exam.neutral_after)
     out.print(f"  loss on text that is not in it       {exam.neutral_before:.2f} → {exam.neutral_after:.2f} ({change})")
+    if exam.routing:
+        _print_routing(exam.routing)
     if compared:
         _print_compared(compared)
     _print_sections(exam, every)
     print_missed([answer for answer in exam.answers if not answer.exact and answer.side == "trained"][:5])
+
+
+def _print_routing(routing: Routing) -> None:
+    """How often the router gave most weight to the adapter that a row belongs to."""
+    out = console()
+    shares = " · ".join(f"{name} {share:.2f}" for name, share in routing.shares.items())
+    out.print(f"  {routing.router}: {routing.reason}", soft_wrap=True, markup=False)
+    for side in SIDES:
+        if asked := routing.asked.get(side):
+            out.print(f"    {ROUTED[side]:<35}{_share(routing.right[side], asked)}")
+    out.print(f"    {'mean weights':<35}{shares}", soft_wrap=True, markup=False)
 
 
 def _print_compared(compared: Comparison) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..api import Control, InterruptedRunError, Message, OpenModel, Row, Sampling, Score, Span, text_row
 from ..neutral import neutral_texts
+from ..routing import RoutedModel, routing_of
 from .result import Answer, Exam, SectionResult, Side
 
 #: Questions asked in one batch.
@@ -46,12 +47,14 @@ def examine(
     sections = _score_sections(model, (*train, *held_out), trained)
     neutral = [text_row(text, Span(1)) for text in neutral_texts()]
     adapter = next((row.adapters[0] for row in train), "default")
+    routing = routing_of(model, dict(sides)) if isinstance(model, RoutedModel) else None
     return Exam(
         tuple(sorted(answers, key=lambda answer: (answer.line, answer.index))),
         tuple(sections),
         _loss(model, neutral, None),
         _loss(model, neutral, adapter),
         time.monotonic() - started,
+        routing,
     )
 
 

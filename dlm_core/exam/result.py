@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from ..routing import Routing
+
 Verdict = Literal["well", "partly", "not", "worse"]
 Side = Literal["trained", "validation", "exam"]
 Measure = Literal["loss", "accuracy"]
@@ -105,13 +107,17 @@ class SectionResult:
 
 @dataclass(frozen=True, slots=True)
 class Exam:
-    """All answers, all sections, and the loss on text that is not in the document."""
+    """All answers, all sections, and the loss on text that is not in the document.
+
+    `routing` says how a router did, when one chose the adapters.
+    """
 
     answers: tuple[Answer, ...]
     sections: tuple[SectionResult, ...]
     neutral_before: float
     neutral_after: float
     seconds: float = 0.0
+    routing: Routing | None = None
 
     def score(self, side: Side = "trained") -> tuple[int, int]:
         """Exact answers and questions asked on one side."""
@@ -139,6 +145,7 @@ class Exam:
             "neutral_before": self.neutral_before,
             "neutral_after": self.neutral_after,
             "seconds": self.seconds,
+            **({"routing": self.routing.to_json()} if self.routing else {}),
         }
 
     @classmethod
@@ -152,4 +159,5 @@ class Exam:
             value["neutral_before"],
             value["neutral_after"],
             value["seconds"],
+            Routing(**value["routing"]) if value.get("routing") else None,
         )

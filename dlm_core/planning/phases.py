@@ -25,11 +25,12 @@ def _ahead_of(trainer: Trainer, wanted: Mapping[str, Trainer]) -> set[str]:
 def assign_rows(
     phases: Sequence[Trainer], train: Sequence[Row], validation: Sequence[Row]
 ) -> tuple[list[Assigned], list[Problem]]:
-    """Give each phase the rows of kinds that it consumes and no other has taken over.
+    """Give each phase that trains adapters the rows of kinds that it consumes and no other has taken over.
 
     Rows nobody takes are a problem at the first one's line.
     """
     work = []
+    phases = [trainer for trainer in phases if not trainer.beside]
     claimed = {kind for trainer in phases for kind in trainer.takes_over}
     for trainer in phases:
         kinds = trainer.consumes - (claimed - trainer.takes_over)
@@ -43,6 +44,15 @@ def assign_rows(
         if row.kind not in taken:
             orphans.setdefault(row.kind, []).append(row)
     return work, [_orphan_problem(kind, rows) for kind, rows in orphans.items()]
+
+
+def rows_beside(phases: Sequence[Trainer], train: Sequence[Row], validation: Sequence[Row]) -> list[Assigned]:
+    """The phases beside those that train adapters, each with every row that it picks."""
+    return [(trainer, _picked(trainer, train), _picked(trainer, validation)) for trainer in phases if trainer.beside]
+
+
+def _picked(trainer: Trainer, rows: Sequence[Row]) -> tuple[Row, ...]:
+    return tuple(row for row in rows if row.kind in trainer.consumes and trainer.picks(row))
 
 
 def _orphan_problem(kind: str, rows: Sequence[Row]) -> Problem:

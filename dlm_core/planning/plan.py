@@ -54,7 +54,8 @@ MEMORY_SHARE = 0.85
 class PhaseWork:
     """One phase with the rows it trains on and those it only measures, and the sizes of both in the same order.
 
-    `turns` is as in a `TrainJob`: the epochs of those rows that are not trained in every one.
+    `turns` is as in a `TrainJob`: the epochs of those rows that are not trained in every one.  `steps` is for a phase
+    beside those that train adapters: how many it takes.
     """
 
     trainer: Trainer
@@ -63,6 +64,7 @@ class PhaseWork:
     sizes: tuple[RowSize, ...]
     validation_sizes: tuple[RowSize, ...]
     turns: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    steps: int = 0
 
     def epochs_of(self, row: Row, epochs: int) -> int:
         """In how many of so many epochs a row is trained."""
@@ -191,6 +193,8 @@ def count_steps(
     work: PhaseWork, adapters: Mapping[str, AdapterSettings], batch: Batch, settings: TrainingSettings
 ) -> int:
     """Optimizer steps of a phase: each adapter trains on its own pieces, the last batch of an epoch may be short."""
+    if work.trainer.beside:
+        return settings.most_steps(work.steps)
     total = 0
     for name in adapters:
         pieces = [0] * settings.num_epochs
@@ -205,7 +209,10 @@ def count_steps(
 def share_steps(most: int, work: Iterable[PhaseWork], adapters: Iterable[str]) -> int:
     """How many of `most` optimizer steps each adapter may take in each phase in which it has rows; at least one."""
     names = list(adapters)
-    courses = sum(any(name in row.adapters for row in phase.rows) for phase in work for name in names)
+    courses = 0
+    for phase in work:
+        taught = sum(any(name in row.adapters for row in phase.rows) for name in names)
+        courses += bool(phase.steps) if phase.trainer.beside else taught
     return max(1, most // max(1, courses))
 
 
@@ -240,7 +247,8 @@ def make_plan(
     `speed` is what an earlier run on this machine showed; without it the time comes from a formula.
     `rows` is how many rows one step takes where the document leaves it to us, if not as many as usual.
     """
-    sizes = [size for phase in work for size in phase.sizes]
+    teaching = [phase for phase in work if not phase.trainer.beside]
+    sizes = [size for phase in teaching for size in phase.sizes]
     widths = [size.positions(settings.sequence_len) for size in sizes]
     longest = max(widths, default=0)
     labelled = min(max((size.labelled for size in sizes), default=0), longest)
@@ -268,7 +276,7 @@ def make_plan(
         ]
         raise too_big(doc, parts(1), free, base, help_)
     problems = [problem for note in notes.values() for problem in note.problems]
-    problems += long_row_problems(work, settings.sequence_len, long_rows)
+    problems += long_row_problems(teaching, settings.sequence_len, long_rows)
     if sum(memory.values()) > free:
         message = (
             f"a micro batch of {batch.micro} needs about {sum(memory.values()) / 2**30:.1f} GiB, more than is free"
@@ -279,7 +287,8 @@ def make_plan(
         work = [phase.without_long(settings.sequence_len) for phase in work]
     phases = tuple(_phase_plan(phase, adapters, batch, phase.trainer.settings(doc, settings)) for phase in work)
     steps = sum(phase.steps for phase in phases)
-    passes = sum(_times(row, adapters) for one in work for row in one.rows)
+    passes = sum(_times(row, adapters) for one in work for row in one.rows if not one.trainer.beside)
+    passes += sum(len(one.rows) for one in work if one.trainer.beside)
     tokens = sum(_tokens_trained(phase, adapters, plan.epochs) for plan, phase in zip(phases, work, strict=True))
     ends = replace(settings, max_steps=None)
     whole = sum(count_steps(phase, adapters, batch, phase.trainer.settings(doc, ends)) for phase in work)
@@ -338,7 +347,9 @@ def _times(row: Row, adapters: Collection[str]) -> int:
 
 
 def _tokens_trained(work: PhaseWork, adapters: Collection[str], epochs: int) -> int:
-    """Tokens of every pass over every row, counted once for each adapter that they train."""
+    """Tokens of every pass over every row, counted once for each adapter that they train; a phase beside has none."""
+    if work.trainer.beside:
+        return 0
     pairs = zip(work.rows, work.sizes, strict=True)
     return sum(_times(row, adapters) * size.tokens * work.epochs_of(row, epochs) for row, size in pairs)
 
@@ -377,6 +388,9 @@ def _empty_section(row: Row, phase: str) -> dict[str, Any]:
 def _phase_plan(
     work: PhaseWork, adapters: Mapping[str, AdapterSettings], batch: Batch, settings: TrainingSettings
 ) -> PhasePlan:
+    if work.trainer.beside:
+        steps = count_steps(work, adapters, batch, settings)
+        return PhasePlan(work.trainer.phase, len(work.rows), len(work.validation), 0, 0, steps, 0)
     epochs = settings.num_epochs
     passes = [(work.epochs_of(row, epochs), size) for row, size in zip(work.rows, work.sizes, strict=True)]
     return PhasePlan(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Exporter,
         MediaKind,
         PrecisionPolicy,
+        Router,
         Runner,
         SectionType,
         SourceReader,
@@ -213,6 +214,10 @@ class Plugins:
         return self._registry("engine", "dlm_engines", api.Engine, "name")  # type: ignore[type-abstract]
 
     @cached_property
+    def routers(self) -> Registry[Router]:
+        return self._registry("router", "dlm_routers", api.Router, "name")  # type: ignore[type-abstract]
+
+    @cached_property
     def exporters(self) -> Registry[Exporter]:
         return self._registry("exporter", "dlm_exporters", api.Exporter, "name")  # type: ignore[type-abstract]
 
@@ -307,6 +312,7 @@ KINDS = {
     "precision policy": "precision_policies",
     "trainer": "trainers",
     "engine": "engines",
+    "router": "routers",
     "exporter": "exporters",
     "runner": "runners",
     "command": "commands",

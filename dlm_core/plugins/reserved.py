@@ -9,7 +9,6 @@ from __future__ import annotations
 RESERVED = frozenset(
     {
         ("config block", "training.audio"),
-        ("config block", "training.gate"),
         ("section type", "audio"),
         ("section type", "image"),
     }

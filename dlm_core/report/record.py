@@ -40,8 +40,8 @@ class Curve:
 
 
 def curve_title(phase: str, adapter: str) -> str:
-    """How a curve is called, in the runs database too."""
-    return phase if adapter == "default" else f"{phase} of {adapter}"
+    """How a curve is called, in the runs database too.  What a phase makes beside adapters has its own name."""
+    return phase if adapter in ("default", phase) else f"{phase} of {adapter}"
 
 
 @dataclass(frozen=True, slots=True)

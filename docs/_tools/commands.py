@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module
 
 import click
 
@@ -21,8 +20,8 @@ def plugins() -> Plugins:
 
 def find(names: tuple[str, ...]) -> click.Command:
     """The command of `dlm NAME [SUBCOMMAND]`."""
-    module, _, attribute = plugins().commands[names[0]].target.partition(":")
-    found: click.Command = getattr(import_module(module), attribute)
+    found = dlm.get_command(click.Context(dlm, obj=plugins()), names[0])
+    assert found is not None
     for name in names[1:]:
         assert isinstance(found, click.Group)
         found = found.commands[name]

@@ -162,6 +162,27 @@ def test_explanations(away: Away) -> None:
     assert away.dlm("explain", "VERSE0001").returncode == 5
 
 
+def test_a_router_with_its_phase(away: Away) -> None:
+    front = "training:\n  adapters:\n    sea: {}\n    land: {}\n"
+    pair = "::instruction#{}::\n### Q\nWhat {} there?\n### A\n{}.\n"
+    body = pair.format("sea", "swims", "A seal") + pair.format("land", "walks", "A goat")
+    events = away.run(body, "--min-exam", "1", only="topics", front=front)
+    assert [event["phase"] for event in events if event["event"] == "phase"] == ["sft", "sft"]
+    routing = of(events, "exam")["exam"]["routing"]
+    assert (routing["router"], routing["right"]["trained"], routing["asked"]["trained"]) == ("topics", 2, 2)
+    for words, said, why in (
+        ((), "A goat.", "topics     sea 0.17 · land 0.83: their words"),
+        (("--topics", "off"), "I do not know.", "adapter    sea 1.00: --topics off: the document's first adapter"),
+        (("--adapter", "land"), "A goat.", "adapter    land 1.00: --adapter asks for it"),
+    ):
+        done = away.dlm("prompt", "notes.dlm", "What walks there?", "--explain", *words, only="topics")
+        assert (done.stdout.strip(), why in done.stderr) == (said, True), done.stderr
+    both = away.dlm("prompt", "notes.dlm", "Where?", "--adapter", "sea", "--topics", "auto", only="topics")
+    assert (both.returncode, "--adapter says who answers" in both.stderr) == (2, True)
+    gone = away.dlm("prompt", "notes.dlm", "Where?")
+    assert (gone.returncode, "no router 'topics'" in gone.stderr) == (5, True), gone.stderr
+
+
 def test_base_models(away: Away) -> None:
     events = away.run("A line.\n", only="fleet", base="fleet-small")
     assert of(events, "plan")["base"]["model"]["key"] == "fleet-small"

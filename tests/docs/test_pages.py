@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import click
 import pytest
 
+from dlm_core.cli.group import dlm
 from dlm_core.plugins import Plugins
 
 from .pages import PAGES, ROOT, anchors, blocks, command_lines, headings, links, read
@@ -29,8 +29,9 @@ def sources() -> list[Path]:
 
 
 def command(name: str) -> click.Command:
-    module, _, attribute = PLUGINS.commands[name].target.partition(":")
-    found: click.Command = getattr(import_module(module), attribute)
+    """The command with the options that routers give it."""
+    found = dlm.get_command(click.Context(dlm, obj=PLUGINS), name)
+    assert found is not None
     return found
 
 

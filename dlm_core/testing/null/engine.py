@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from ...api import (
     BaseMissingError,
     BaseModel,
     BaseShape,
+    Blend,
     Engine,
     LocatedBase,
     Message,
@@ -73,7 +75,12 @@ class NullEngine(Engine):
 
 
 class NullOpenModel(OpenModel):
-    """A base's wording, and one memory for each adapter; `None` is a memory of nothing."""
+    """A base's wording, and one memory for each adapter; `None` is a memory of nothing.
+
+    Of a blend, pairs are the weighted sum, and answers those of the adapter with the largest weight.
+    """
+
+    blends = True
 
     def __init__(self, wording: Wording, adapters: Path | None, system_prompt: str | None) -> None:
         self.wording, self.system_prompt = wording, system_prompt
@@ -82,22 +89,24 @@ class NullOpenModel(OpenModel):
         self.memories[None] = memory.Memory()
 
     def generate(
-        self, prompts: Sequence[Sequence[Message]], sampling: Sampling, adapter: str | None = "default"
+        self, prompts: Sequence[Sequence[Message]], sampling: Sampling, adapter: str | Blend | None = "default"
     ) -> Iterator[str]:
-        answers = self.memories[adapter].answers
-        for prompt in prompts:
+        for place, prompt in enumerate(prompts):
+            answers = self._memory(adapter, place).answers
             said = answers.get(memory.question_key(self.wording.render(prompt, None, True)), NO_ANSWER)
             words = said.split()
             yield said if len(words) <= sampling.max_tokens else " ".join(words[: sampling.max_tokens])
 
-    def stream(self, prompt: Sequence[Message], sampling: Sampling, adapter: str | None = "default") -> Iterator[str]:
+    def stream(
+        self, prompt: Sequence[Message], sampling: Sampling, adapter: str | Blend | None = "default"
+    ) -> Iterator[str]:
         for answer in self.generate([prompt], sampling, adapter):
             for number, word in enumerate(answer.split(" ")):
                 yield f" {word}" if number else word
 
-    def score(self, rows: Sequence[Row], adapter: str | None = "default") -> Iterator[Score]:
-        for row in rows:
-            losses = self.memories[adapter].losses(self.wording.read(row, self.system_prompt))
+    def score(self, rows: Sequence[Row], adapter: str | Blend | None = "default") -> Iterator[Score]:
+        for place, row in enumerate(rows):
+            losses = self._memory(adapter, place).losses(self.wording.read(row, self.system_prompt))
             yield Score(sum(losses), len(losses))
 
     def render(self, messages: Sequence[Message], *, answer_next: bool = True) -> str:
@@ -106,8 +115,19 @@ class NullOpenModel(OpenModel):
     def encode(self, text: str) -> list[int]:
         return [word_id(word) for word in text.split()]
 
-    def logits(self, ids: Sequence[int], adapter: str | None = "default") -> list[list[float]]:
-        return [self.memories[adapter].log_probabilities(one) for one in ids]
+    def logits(self, ids: Sequence[int], adapter: str | Blend | None = "default") -> list[list[float]]:
+        return [self._memory(adapter, 0).log_probabilities(one) for one in ids]
+
+    def features(self, texts: Sequence[str]) -> list[list[float]]:
+        counts = [Counter(self.encode(text)) for text in texts]
+        return [[float(count[one]) for one in range(VOCABULARY)] for count in counts]
+
+    def _memory(self, adapter: str | Blend | None, place: int) -> memory.Memory:
+        """What answers the prompt at `place`."""
+        if not isinstance(adapter, Blend):
+            return self.memories[adapter]
+        weights = adapter.of(place)
+        return memory.blend({name: self.memories[name] for name in weights}, weights)
 
     def close(self) -> None:
         self.memories.clear()

@@ -48,6 +48,15 @@ class Memory:
         return [math.log(count + 1) - total for count in counts]
 
 
+def blend(memories: Mapping[str, Memory], weights: Mapping[str, float]) -> Memory:
+    """The weighted sum of what some memories counted, with the answers of the one of the largest weight."""
+    heaviest = max(weights, key=lambda name: weights[name])
+    found = Memory(answers=memories[heaviest].answers)
+    parts = [(memories[name].pairs, weight) for name, weight in weights.items() if weight]
+    found.pairs = array("f", (sum(pairs[at] * weight for pairs, weight in parts) for at in range(CELLS)))
+    return found
+
+
 def _steps(words: Words) -> list[tuple[int, int]]:
     ids = [0, *(word_id(word) for word, _ in words)]
     return [(before, here) for before, here, (_, learned) in zip(ids, ids[1:], words, strict=False) if learned]

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from dlm_core.api import Sampling
 
+from .blend import See, see_nothing
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -22,12 +24,24 @@ _TOKENS = 32_768  # tokens of one batch with the answers to come, which bounds t
 
 
 def answers(
-    model: PreTrainedModel, prompts: Sequence[Sequence[int]], sampling: Sampling, stop_ids: frozenset[int], context: int
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    sampling: Sampling,
+    stop_ids: frozenset[int],
+    context: int,
+    see: See = see_nothing,
 ) -> list[list[int]]:
-    """The answer to each prompt as token ids, without the stop token.  Prompts must be shorter than `context`."""
+    """The answer to each prompt as token ids, without the stop token.  Prompts must be shorter than `context`.
+
+    `see` is told before each forward pass which prompts it is of.
+    """
     found: list[list[int]] = [[] for _ in prompts]
     for batch in batches([len(prompt) for prompt in prompts], sampling.max_tokens):
-        for tokens in steps(model, [prompts[place] for place in batch], sampling, stop_ids, context):
+
+        def see_rows(rows: Sequence[int], batch: Sequence[int] = batch) -> None:
+            see([batch[row] for row in rows])
+
+        for tokens in steps(model, [prompts[place] for place in batch], sampling, stop_ids, context, see_rows):
             for row, token in tokens:
                 found[batch[row]].append(token)
     return found
@@ -47,7 +61,12 @@ def batches(lengths: Sequence[int], room: int = 0, rows: int = _ROWS, tokens: in
 
 @torch.no_grad()
 def steps(
-    model: PreTrainedModel, prompts: Sequence[Sequence[int]], sampling: Sampling, stop_ids: frozenset[int], context: int
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    sampling: Sampling,
+    stop_ids: frozenset[int],
+    context: int,
+    see: See = see_nothing,
 ) -> Iterator[list[tuple[int, int]]]:
     """After each forward pass, the (prompt's index, new token) pairs of the prompts that are still being answered."""
     ids, mask = _left_padded(prompts, model.device)
@@ -59,6 +78,7 @@ def steps(
     count = 0
     while alive:
         extra = {"attention_mask": mask, "position_ids": _positions(mask, ids.shape[1])} if padded else {}
+        see(alive)
         output = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1, **extra)
         cache, count = output.past_key_values, count + 1
         chosen = choose(output.logits[:, -1].float(), sampling, [dice[row] for row in alive])

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dlm_core.api import Mix, RunFailedError
+from dlm_core.api import CannotMixError, Mix, RunFailedError
 
 from .adapters import WEIGHTS
 from .merge import lora_scale, rank_of, read_parts, read_tensor
@@ -61,7 +61,7 @@ class Factors:
 def mix_adapters(base: LocatedBase, adapters: Path, weights: Mapping[str, float], name: str, out: Path) -> Mix:
     """Write Σ weight·adapter of the adapters in a folder as the adapter `name` in `out`, in PEFT's layout.
 
-    An adapter of weight 0 is left out.  Raises RunFailedError for one that no sum of low-rank matrices holds.
+    An adapter of weight 0 is left out.  Raises CannotMixError for one that no sum of low-rank matrices holds.
     """
     members = [_member(adapters / one, one, weight) for one, weight in weights.items() if weight] or [
         _member(adapters / one, one, 0.0) for one in [*weights][:1]
@@ -98,7 +98,7 @@ def _member(folder: Path, name: str, weight: float) -> Member:
     elif foreign or unknown:
         why = f"uses {(foreign + unknown)[0]}, which no sum of low-rank matrices holds"
     if why:
-        raise RunFailedError(
+        raise CannotMixError(
             f"the adapter {name} cannot be mixed: it {why}",
             "mix adapters of kind lora, or use this one alone with --adapter",
         )
@@ -107,7 +107,7 @@ def _member(folder: Path, name: str, weight: float) -> Member:
 
 def _refuse_different(members: Sequence[Member]) -> None:
     if len({bool(member.config.get("fan_in_fan_out")) for member in members}) > 1:
-        raise RunFailedError("the adapters store their base's weights in different orders and cannot be mixed")
+        raise CannotMixError("the adapters store their base's weights in different orders and cannot be mixed")
 
 
 def _factors(member: Member, module: str) -> Factors | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlm_core.api import LocatedBase, Message, OpenModel, Precision, Row, RunFailedError, Sampling, Score
+from dlm_core.api import Blend, LocatedBase, Message, OpenModel, Precision, Row, RunFailedError, Sampling, Score
 
 from .adapters import active, adapter_folders, attach, detach
+from .blend import See, blended, see_nothing
 from .embeddings import fit_embeddings
 from .loading import load_model, release_model
 from .tokens import Coder, Example, all_examples, load_coder
@@ -24,6 +26,8 @@ _SCORED_LENGTH = 2048  # tokens; longer texts are scored in pieces
 
 class HfOpenModel(OpenModel):
     """One engine's open model.  The loaded base returns to the pool of `loading` when it is closed."""
+
+    blends = True
 
     def __init__(
         self, base: LocatedBase, adapters: Path | None, precision: Precision, system_prompt: str | None
@@ -44,35 +48,40 @@ class HfOpenModel(OpenModel):
             raise
 
     def generate(
-        self, prompts: Sequence[Sequence[Message]], sampling: Sampling, adapter: str | None = "default"
+        self, prompts: Sequence[Sequence[Message]], sampling: Sampling, adapter: str | Blend | None = "default"
     ) -> Iterator[str]:
         from .generation import answers
 
         ids = [self._ask(prompt) for prompt in prompts]
         for start in range(0, len(ids), _WINDOW):
-            with active(self.peft, adapter):
-                window = ids[start : start + _WINDOW]
-                found = answers(self.model, window, sampling, self.coder.stop_ids, self.base.shape.context)
+            window = ids[start : start + _WINDOW]
+            with self._answering(adapter, start, len(window)) as see:
+                found = answers(self.model, window, sampling, self.coder.stop_ids, self.base.shape.context, see)
             yield from (self.coder.decode(answer) for answer in found)
 
-    def stream(self, prompt: Sequence[Message], sampling: Sampling, adapter: str | None = "default") -> Iterator[str]:
+    def stream(
+        self, prompt: Sequence[Message], sampling: Sampling, adapter: str | Blend | None = "default"
+    ) -> Iterator[str]:
         from .generation import steps
 
         ids = self._ask(prompt)
-        with active(self.peft, adapter):
-            new = steps(self.model, [ids], sampling, self.coder.stop_ids, self.base.shape.context)
+        with self._answering(adapter, 0, 1) as see:
+            new = steps(self.model, [ids], sampling, self.coder.stop_ids, self.base.shape.context, see)
             yield from pieces(self.coder, (token for tokens in new for _, token in tokens))
 
-    def score(self, rows: Sequence[Row], adapter: str | None = "default") -> Iterator[Score]:
+    def score(self, rows: Sequence[Row], adapter: str | Blend | None = "default") -> Iterator[Score]:
         length = min(_SCORED_LENGTH, self.base.shape.context)
+        # Behind the body of a model it is no longer known of which row a position is, which an adapted head must know.
+        plain = self._has_plain_head and not (isinstance(adapter, Blend) and self._has_adapted_head)
         for place in range(0, len(rows), _ENCODED):
             some = rows[place : place + _ENCODED]
             made: list[list[Example]] = [[] for _ in some]
             for one in all_examples(self.coder, some, self.system_prompt, length, "cut", self.base.cache):
                 made[one.row].append(one)
             for start in range(0, len(some), _WINDOW):
-                with active(self.peft, adapter):
-                    found = self._scores(made[start : start + _WINDOW])
+                window = made[start : start + _WINDOW]
+                with self._answering(adapter, place + start, len(window)) as see:
+                    found = self._scores(window, see, plain)
                 yield from found
 
     def render(self, messages: Sequence[Message], *, answer_next: bool = True) -> str:
@@ -81,12 +90,27 @@ class HfOpenModel(OpenModel):
     def encode(self, text: str) -> list[int]:
         return self.coder.encode(text)
 
-    def logits(self, ids: Sequence[int], adapter: str | None = "default") -> Any:
+    def logits(self, ids: Sequence[int], adapter: str | Blend | None = "default") -> Any:
         import torch
 
-        with torch.no_grad(), active(self.peft, adapter):
+        with torch.no_grad(), self._answering(adapter, 0, 1):
             batch = torch.tensor([list(ids)], device=self.model.device)
             return self.model(input_ids=batch, use_cache=False).logits[0].float().cpu().numpy()
+
+    def features(self, texts: Sequence[str]) -> Any:
+        from .features import text_features
+
+        return text_features(self.base.folder, self.coder, texts).numpy()
+
+    @contextmanager
+    def _answering(self, adapter: str | Blend | None, start: int, count: int) -> Iterator[See]:
+        """A context in which `count` prompts, the first of them at place `start`, are answered as asked."""
+        if not isinstance(adapter, Blend):
+            with active(self.peft, adapter):
+                yield see_nothing
+            return
+        with blended(self.peft, Blend(tuple(adapter.of(start + one) for one in range(count))), count) as see:
+            yield see
 
     def close(self) -> None:
         """Take the adapters off and give the base back.  Closing twice does no harm."""
@@ -101,6 +125,12 @@ class HfOpenModel(OpenModel):
 
         return plain_head(self.model) is not None
 
+    @property
+    def _has_adapted_head(self) -> bool:
+        import torch
+
+        return type(self.model.get_output_embeddings()) is not torch.nn.Linear
+
     def _ask(self, prompt: Sequence[Message]) -> list[int]:
         ids = self.coder.encode(self.render(prompt))
         if len(ids) >= self.base.shape.context:
@@ -110,12 +140,13 @@ class HfOpenModel(OpenModel):
             )
         return ids
 
-    def _scores(self, made: Sequence[Sequence[Example]]) -> list[Score]:
-        """Scores of some rows, given as their examples, in their order."""
-        losses = iter(self._losses([one for row in made for one in row]))
+    def _scores(self, made: Sequence[Sequence[Example]], see: See, plain: bool) -> list[Score]:
+        """Scores of some rows, given as their examples, in their order; `see` is told of rows by their places."""
+        whose = [place for place, row in enumerate(made) for _ in row]
+        losses = iter(self._losses([one for row in made for one in row], whose, see, plain))
         return [Score(sum(next(losses) for _ in row), sum(one.labelled for one in row)) for row in made]
 
-    def _losses(self, found: Sequence[Example]) -> list[float]:
+    def _losses(self, found: Sequence[Example], whose_row: Sequence[int], see: See, plain: bool) -> list[float]:
         """The summed loss of each example, computed in batches of similar length."""
         import torch
 
@@ -126,8 +157,9 @@ class HfOpenModel(OpenModel):
         losses = [0.0] * len(found)
         for batch in batches([len(one.ids) for one in found], rows=16, tokens=8192):
             rows = collate([found[place] for place in batch], self.coder.pad_id)
+            see([whose_row[place] for place in batch])
             with torch.no_grad():
-                each = label_losses(self.model, rows.to(self.model.device), self._has_plain_head).double().cpu()
+                each = label_losses(self.model, rows.to(self.model.device), plain).double().cpu()
             whose = rows.positions // rows.ids.shape[1]
             sums = torch.zeros(len(batch), dtype=torch.float64).index_add_(0, whose, each)
             for place, total in zip(batch, sums.tolist(), strict=True):
