@@ -17,19 +17,30 @@ SCHEMAS = Path(__file__).parent / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def report_names() -> list[str]:
+def report_files(plugins: Plugins | None = None) -> dict[str, Path]:
+    """Report -> the file with its schema: core's, and those of the commands of plugins, which cannot replace core's."""
+    commands = plugins.commands.values() if plugins else ()
+    folders = [*(command.reports for command in commands if command.reports), SCHEMAS]
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.json"))}
+
+
+def report_names(plugins: Plugins | None = None) -> list[str]:
     """The reports that have a schema; `event` is of the lines that run, train and export print."""
-    return sorted(path.stem for path in SCHEMAS.glob("*.json"))
+    return sorted(report_files(plugins))
 
 
-def report_schema(name: str) -> dict[str, Any]:
-    """The published schema of a report.  Raises UsageError for a name that there is none of."""
-    if name not in report_names():
-        close = closest(name, report_names())
-        hint = f"did you mean `{close}`?" if close else f"there are: {', '.join(report_names())}"
+def report_schema(name: str, plugins: Plugins | None = None) -> dict[str, Any]:
+    """The published schema of a report.  Raises UsageError for a name that there is none of, and for a damaged file."""
+    files = report_files(plugins)
+    if name not in files:
+        close = closest(name, files)
+        hint = f"did you mean `{close}`?" if close else f"there are: {', '.join(sorted(files))}"
         raise UsageError(f"no report {name!r}", hint)
-    found: dict[str, Any] = json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
-    return found
+    try:
+        found = json.loads(files[name].read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the schema of {name} cannot be read: {error}", f"look at {files[name]}") from error
+    return found if isinstance(found, dict) else {}
 
 
 @click.command()
@@ -40,14 +51,14 @@ def report_schema(name: str) -> dict[str, Any]:
 def schema(plugins: Plugins, report: str | None, list_reports: bool, as_json: bool) -> None:
     """Print the JSON Schema (draft 2020-12) of a document's frontmatter, with the keys of the plugins at work here."""
     if list_reports:
-        about = {name: report_schema(name)["title"] for name in report_names()}
+        about = {name: str(report_schema(name, plugins).get("title", "")) for name in report_names(plugins)}
         if as_json:
             print_json("schemas", {"reports": about, "current": JSON_SCHEMA})
             return
         for name, title in about.items():
-            print(f"{name:<12} {title}")
+            print(f"{name:<{max(map(len, about))}} {title}")
         return
-    found = report_schema(report) if report else frontmatter_schema(plugins)
+    found = report_schema(report, plugins) if report else frontmatter_schema(plugins)
     print(json.dumps(found, indent=2) if not as_json else json_line(found))
 
 

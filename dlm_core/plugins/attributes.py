@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..api import Attr, Option
@@ -28,6 +29,7 @@ KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "Mapping[str, Option]": (_mapping(Option), "a mapping of names to Option"),
     "Mapping[str, Mapping[str, Any]]": (_mapping(Mapping), "a mapping of names to mappings"),
     "Mapping[str, Any]": (_mapping(object), "a mapping"),
+    "Path | None": (lambda value: value is None or isinstance(value, Path), "a path or None"),
     "Literal['required', 'optional', 'forbidden']": (
         lambda value: value in ("required", "optional", "forbidden"),
         "'required', 'optional' or 'forbidden'",

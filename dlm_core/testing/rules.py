@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
@@ -137,7 +138,24 @@ def commands_can_be_chosen(subject: Subject) -> Iterator[str]:
         if not isinstance(found, click.Command):
             yield f"command {name}: {command.target} is {type(found).__name__}, not a click command"
             continue
+        yield from _report_complaints(name, command.reports)
         yield from _click_complaints(name, found)
+
+
+def _report_complaints(name: str, folder: Path | None) -> Iterator[str]:
+    """A folder of reports holds schemas, each for its own kind and with a title."""
+    files = sorted(folder.glob("*.json")) if folder else []
+    if folder and not files:
+        yield f"command {name}: no schema `KIND.json` in its reports {folder}"
+    for path in files:
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            kind = found["properties"]["dlm"]["const"]
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            yield f"command {name}, report {path.name}: not a JSON Schema with `properties.dlm.const`: {error!r}"
+            continue
+        if kind != path.stem or not found.get("title"):
+            yield f"command {name}, report {path.name}: it must be of the kind {path.stem!r} and have a title"
 
 
 def _click_complaints(name: str, command: Any) -> Iterator[str]:

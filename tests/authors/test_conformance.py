@@ -25,6 +25,7 @@ SECTION = """class Poem(SectionType):
 def dlm_section_types():
     return [Poem()]
 """
+SCHEMA = "Command('poems', 'x', 'dlm_core.cli.schema:schema'"
 SOUND = {"name": "poem", "help": "a poem", "doc": "its poet", "rows": "yield text_row(section.content, section.at(0))"}
 CONFIG = """class Poems(ConfigBlock):
     path = "training.poems"
@@ -136,6 +137,12 @@ WRONG: list[tuple[str, str, str]] = [
         hook("dlm_commands", COMMAND.format(help="x", target="dlm_core.api:Row")),
         "not a click command",
     ),
+    (
+        "commands can be chosen",
+        "from pathlib import Path\n" + hook("dlm_commands", f"{SCHEMA}, Path('nowhere'))"),
+        "no schema `KIND.json`",
+    ),
+    ("commands can be chosen", hook("dlm_commands", f"{SCHEMA}, 'nowhere')"), "'nowhere', not a path"),
     ("rows are sound", section(rows="yield 'text'"), "must yield Row and Problem"),
     ("rows are sound", section(rows="yield Row('text', {'words': 1}, section.span)"), "a text row needs"),
     ("rows are sound", section(rows="yield Row('chat', {'messages': []}, section.span)"), "a chat row needs"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlm_core import hookimpl
@@ -54,9 +55,8 @@ def dlm_trainers() -> list[Trainer]:
 
 @hookimpl
 def dlm_commands() -> list[Command]:
-    return [
-        Command("preference", "mine better and worse answers from the trained model", "dlm_preference.cli:preference")
-    ]
+    about = "mine better and worse answers from the trained model"
+    return [Command("preference", about, "dlm_preference.cli:preference", Path(__file__).parent / "schemas")]
 
 
 @hookimpl
@@ -75,8 +75,6 @@ def dlm_preference_judges() -> list[Judge]:
 
 @hookimpl
 def dlm_explanations() -> list[Explanation]:
-    from pathlib import Path
-
     from dlm_core.api import read_explanations
 
     return read_explanations(Path(__file__).parent / "explanations")

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-import dlm_preference
 from dlm_core import hookimpl
 from dlm_core.api import Message, RunFailedError, Sampling, Span, UsageError, chat_row
 from dlm_core.testing import Desk, Result
@@ -271,10 +270,10 @@ def desk(dlm_desk: Desk) -> Desk:
     return dlm_desk.use(hf, plugin, Stranger())
 
 
-def report(result: Result, name: str) -> Any:
+def report(desk: Desk, result: Result, name: str) -> Any:
+    """What a command printed, held against the schema that `dlm schema --report` shows."""
     assert result.code == 0, result.err
-    folder = Path(dlm_preference.__file__).parent / "schemas"
-    schema = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    schema = desk.dlm("schema", "--report", name).json
     Draft202012Validator.check_schema(schema)
     found = [json.loads(line) for line in result.out.splitlines()][-1]
     Draft202012Validator({**schema, "additionalProperties": False}).validate(found)
@@ -289,14 +288,14 @@ def test_mine_apply_list_and_revert(desk: Desk, base: Path) -> None:
     assert (untrained.code, "no trained version" in untrained.err) == (2, True)
     assert desk.dlm("train", path).code == 0
     options = ("--judge", "shorter", "--temperature", 1.0, "--max-tokens", 12, "--samples", 3)
-    run = report(desk.dlm("preference", "mine", path, *options, "--json"), "preference-run")
+    run = report(desk, desk.dlm("preference", "mine", path, *options, "--json"), "preference-run")
     assert (run["how"]["questions"], run["judge"], run["version"]) == (2, "shorter", 1)
     assert {pair["prompt"] for pair in run["pairs"]} == {"How many boats?", "How deep is the bay?"}
     assert all(len(pair["chosen"]) < len(pair["rejected"]) for pair in run["pairs"])
-    again = report(desk.dlm("preference", "mine", path, *options, "--json"), "preference-run")
+    again = report(desk, desk.dlm("preference", "mine", path, *options, "--json"), "preference-run")
     assert again["pairs"] == run["pairs"]
-    fewer = report(desk.dlm("preference", "mine", path, *options, "--max-pairs", 1, "--json"), "preference-run")
-    other = report(desk.dlm("preference", "mine", path, *options, "--seed", 100, "--json"), "preference-run")
+    fewer = report(desk, desk.dlm("preference", "mine", path, *options, "--max-pairs", 1, "--json"), "preference-run")
+    other = report(desk, desk.dlm("preference", "mine", path, *options, "--seed", 100, "--json"), "preference-run")
     assert (len(fewer["pairs"]), other["pairs"] != run["pairs"], other["id"]) == (1, True, 4)
     assert path.read_bytes() == before
 
@@ -305,10 +304,12 @@ def test_mine_apply_list_and_revert(desk: Desk, base: Path) -> None:
     assert path.read_bytes() == before
     assert "2 sections added" in desk.dlm("preference", "apply", path, "--run", 1).out
     assert desk.dlm("check", path).code == 0
-    listed = report(desk.dlm("preference", "list", path, "--json"), "preference-list")
+    listed = report(desk, desk.dlm("preference", "list", path, "--json"), "preference-list")
     assert [pair["state"] for pair in listed["runs"][0]["pairs"]] == ["applied", "applied"]
     assert [pair["state"] for pair in listed["runs"][2]["pairs"]] in (["applied"], ["waiting"])
     assert "waiting" in desk.dlm("preference", "list", path).out
+    assert {"preference-run", "preference-list"} <= desk.dlm("schema", "--list", "--json").json["reports"].keys()
+    assert "did you mean `preference-run`" in desk.dlm("schema", "--report", "preference-rum").err
     assert "2 sections removed" in desk.dlm("preference", "revert", path, "--run", 1).out
     assert path.read_bytes() == before
 
