@@ -168,7 +168,7 @@ def _refuse(problems: Sequence[Problem], ready: Ready) -> None:
 
 def _warn(problems: Sequence[Problem], ready: Ready, control: Control) -> None:
     for problem in problems:
-        told = f"{problem.message} ({ready.doc.path.name}, line {problem.span.line})"
+        told = replace(problem, severity="warning", hint=None).render(ready.doc.path)
         control.emit("warning", message=told, hint=problem.hint)
 
 

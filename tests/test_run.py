@@ -225,5 +225,5 @@ def test_a_base_that_gguf_cannot_hold_still_trains(desk, tmp_path):
     path.write_text(path.read_text().replace("base_model: tiny", f"base_model: {base}"))
     result = desk.dlm("run", path)
     assert result.code == 0, result.err
-    assert "warning    gguf:" in result.err
+    assert f"{path}:4:13: warning[GGUF0001]: gguf:" in result.err
     assert desk.dlm("run", path, "--export", "gguf").code == 3
