@@ -135,9 +135,15 @@ def _version_json(version: Any, current: Any) -> dict[str, Any]:
         "created": version.created,
         "exact": manifest["exact"],
         "asked": manifest["asked"],
+        "beside": _beside(manifest.get("compared")),
         "base": manifest["base"]["key"],
         "adapter": str(version.adapter),
     }
+
+
+def _beside(compared: Any) -> dict[str, int] | None:
+    """What became of the version that this one started from or was compared with."""
+    return compared and {name: compared[name] for name in ("version", "kept", "had")}
 
 
 def _print(about: dict[str, Any], sections: list[Any], versions: list[Any], runs: list[Any]) -> None:
@@ -160,9 +166,10 @@ def _print(about: dict[str, Any], sections: list[Any], versions: list[Any], runs
     out.print(table)
     for version in versions:
         mark = "[green]*[/]" if version["current"] else " "
-        out.print(
-            f"{mark} version {version['number']}  {version['created']}  exam {version['exact']}/{version['asked']}"
-        )
+        beside = version["beside"]
+        kept = f"  kept {beside['kept']} of {beside['had']} of version {beside['version']}" if beside else ""
+        asked = f"exam {version['exact']}/{version['asked']}"
+        out.print(f"{mark} version {version['number']}  {version['created']}  {asked}{kept}", soft_wrap=True)
     if not versions:
         name = shlex.quote(about["document"])
         out.print(f"never trained; train it: dlm run {name}", style="dim", soft_wrap=True, markup=False)

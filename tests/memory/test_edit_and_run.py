@@ -196,6 +196,14 @@ def test_removed_rows_leave_the_adapter_as_it_is(author):
     assert "unchanged" in kinds(again)
 
 
+def test_a_run_that_trains_nothing_does_not_tell_how_long_it_took(author):
+    trained = author.desk.dlm("run", author.desk.write(body(10), FRONT), "--no-export")
+    removed = author.desk.dlm("run", author.desk.write(body(10, without=[3]), FRONT), "--no-export")
+    assert "plan and reality" in trained.out
+    assert "plan and reality" not in removed.out
+    assert "version 2" in removed.out
+
+
 def test_fresh_trains_without_what_is_gone(author):
     author.run(body(10))
     author.run(body(10, without=[3]))

@@ -96,6 +96,10 @@ def test_the_run_tells_what_was_kept(dlm_desk):
     page = store.reports()[3].read_text()
     assert "Beside version 2" in page
     assert store.current().manifest["compared"]["learned"] >= 1
+    shown = dlm_desk.dlm("show", dlm_desk.folder / "notes.dlm")
+    assert re.search(r"version 2 .* kept (\d+) of \1 of version 1", shown.out)
+    versions = dlm_desk.dlm("show", dlm_desk.folder / "notes.dlm", "--json").json["versions"]
+    assert [version["beside"] and version["beside"]["version"] for version in versions] == [None, 1, 2]
 
 
 @pytest.mark.usefixtures("forgetful")

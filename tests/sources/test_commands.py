@@ -106,6 +106,10 @@ def test_check_counts_and_lists(desk: Desk) -> None:
     assert "  not readable as text: 30 files: 00.bin, 01.bin, 02.bin, 03.bin, 04.bin, …\n" in done.out
     assert done.err.count("skipped 0") == 10
     assert "20 more files were skipped" in done.err
+    (root / "latin.md").write_bytes(b"caf\xe9")
+    assert desk.dlm("bases", "--fetch", "null-base").code == 0
+    assert "2 files taken, 31 skipped: 30 no reader claims it, 1 not UTF-8\n" in desk.dlm("plan", document).out
+    (root / "latin.md").unlink()
     every = desk.dlm("check", document, "--sources").out
     assert every.count("skipped  ") == 33
     assert "taken    a.md\n" in every

@@ -141,9 +141,9 @@ def refuses(_section: Section) -> Iterator[Problem]:
 @pytest.mark.parametrize(
     ("rows", "line", "told"),
     [
-        (second, 1, "error[DLM0225]: not so\n --> a.list:2:2\n"),
+        (second, 1, "error[DLM0225]: not so\n --> texts/a.list:2:2\n"),
         (second, None, "error[DLM0225]: a.list: not so\n --> notes.dlm:7:13\n"),
-        (refuses, 1, "error[DLM0225]: none of it\n --> a.list:1:1\n"),
+        (refuses, 1, "error[DLM0225]: none of it\n --> texts/a.list:1:1\n"),
         (refuses, None, "error[DLM0225]: a.list: none of it\n --> notes.dlm:7:13\n"),
     ],
 )
