@@ -87,8 +87,7 @@ def check_bytes(
     base: BaseModel | None = None
     try:
         base = find_base(doc, plugins)
-        asked = (*assigned, *beside)
-        problems += [problem for trainer, mine, _ in asked for problem in trainer.problems(doc, mine, base)]
+        problems += _phase_problems((*assigned, *beside), doc, base)
     except DocumentError as error:
         problems += error.problems
     if not train and not any(problem.severity == "error" for problem in problems):
@@ -130,7 +129,15 @@ def _further_problems(doc: Document, found: list[Problem], plugins: Plugins, all
     if all(problem.code.startswith(_FRONTMATTER) or problem.severity == "warning" for problem in found):
         phases = order_phases(plugins.trainers.values(), doc, rows)
         asked = (*assign_rows(phases, rows, ())[0], *rows_beside(phases, rows, ()))
-        yield from (problem for trainer, mine, _ in asked for problem in trainer.problems(doc, mine, base))
+        yield from _phase_problems(asked, doc, base)
+
+
+def _phase_problems(asked: Iterable[Assigned], doc: Document, base: BaseModel) -> list[Problem]:
+    """What phases cannot do; what several of them find is told once."""
+    found: list[Problem] = []
+    for trainer, rows, _ in asked:
+        found += [problem for problem in trainer.problems(doc, rows, base) if problem not in found]
+    return found
 
 
 def _rows_of(section: Section, doc: Document, plugins: Plugins) -> tuple[list[Row], list[Problem]]:

@@ -203,6 +203,8 @@ def test_what_cannot_be_trained_here_is_told_at_its_key_before_anything(desk: De
     assert "error[HF0001]" in refused.err
     assert f"notes.dlm:{line}:" in refused.err
     assert not open_store(document_id("notes.dlm")).versions()
+    mixed = desk.dlm("check", desk.write(EVERYTHING, small), "--json")
+    assert [problem["code"] for problem in mixed.json["problems"]] == ["HF0001"], "two phases told it once"
 
 
 def test_the_forecast_has_the_passes_of_reference_and_margins(desk: Desk, base: Path) -> None:
