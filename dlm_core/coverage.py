@@ -113,7 +113,7 @@ def look(path: Path, plugins: Plugins, long_rows: LongRows, allowed: Allowed = N
         show(train, "trained", trainer.phase, limit, long_rows)
         show(validation, "validation", trainer.phase, limit, long_rows)
     show(checked.exam_only, "exam", None, base.shape.context, "cut")
-    seen.sort(key=lambda one: (one.row.source, one.row.span, one.row.index))
+    seen.sort(key=lambda one: (one.row.source, one.row.span, one.row.source_line, one.row.index))
     text, _ = decode(path.read_bytes(), path)
     parts = divide(text)
     body_line = getattr(parts, "body_line", 1)

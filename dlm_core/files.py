@@ -20,6 +20,15 @@ def expand_home(text: str) -> Path:
     return Path(os.path.expanduser(text))  # noqa: PTH111 (pathlib's raises for an unknown user)
 
 
+def shown_path(path: str, document: Path) -> Path:
+    """The path of a file that a document names, as one opens it from the current folder: from there, or the whole path
+    where the document was named by its whole path and the file is not below the current folder."""
+    if not os.path.isabs(path):  # noqa: PTH117 (a string until here)
+        return Path(path)
+    near = os.path.relpath(path, os.path.realpath(os.curdir))
+    return Path(path if document.is_absolute() and near.startswith(os.pardir) else near)
+
+
 def write_file(path: Path, data: bytes) -> None:
     """Create or replace a file: after a crash it holds the old bytes or the new ones."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")

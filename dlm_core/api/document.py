@@ -35,7 +35,7 @@ class Problem:
     """One thing wrong with a document: where, what, why, and what to do about it.
 
     `code` is stable (`DLM0101`); `hint` is a full sentence or a command that works as written.
-    `file` is set only when the place is not in the document itself, for instance in a source.
+    `file` is set only when the place is not in the document itself, for instance in a source: its path as one opens it.
     `fix` is what `dlm check --fix` does about it: only where the author's meaning cannot be in doubt.
     """
 
@@ -94,7 +94,8 @@ class Section:
 
     `content` holds the lines between the fences with outer blank lines and markers removed; its first line is
     line `content_line` of the file.  `id` is 16 hex digits over type and content (FORMAT §3).  Where a source's reader
-    does not tell lines, `tells_lines` is false and `content_line` is where the document names the source.
+    does not tell lines, `tells_lines` is false and `content_line` is where the document names the source.  `source` is
+    the file's name below the source, `file` its path.
     """
 
     type: str
@@ -107,6 +108,7 @@ class Section:
     markers: tuple[Marker, ...] = ()
     source: str = ""
     tells_lines: bool = True
+    file: str = ""
 
     def at(self, offset: int, col: int = 1, width: int = 1) -> Span:
         """The position in the file of the content's line number `offset`, counted from 0."""

@@ -56,6 +56,9 @@ class Row:
     `preference` {"prompt", "chosen", "rejected"}.  A section type fills `kind`, `data`, `span` and `role`;
     core fills the rest.  Role `train` may fall to the validation side, `probe` is always trained and asked,
     `exam` is only asked.
+
+    `span` is a place in the document: of a row from a source, where the document names that source.  `source_line` is
+    the row's line in the source's file, 0 where the reader does not tell it.
     """
 
     kind: str
@@ -67,7 +70,13 @@ class Row:
     index: int = 0
     adapters: tuple[str, ...] = ("default",)
     source: str = ""
+    source_line: int = 0
     _hash: str = field(default="", init=False, repr=False, compare=False)
+
+    @property
+    def line(self) -> int:
+        """The line of the file that the row is in, its source or the document; where no reader told it, of `span`."""
+        return self.source_line or self.span.line
 
     @property
     def messages(self) -> tuple[Message, ...]:

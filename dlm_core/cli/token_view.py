@@ -128,7 +128,7 @@ def _some_line(coverage: Coverage) -> int:
 
 
 def _where(seen: SeenRow) -> str:
-    return f"{seen.row.source} (line {seen.row.span.line})" if seen.row.source else f"line {seen.row.span.line}"
+    return f"{seen.row.source} (line {seen.row.line})" if seen.row.source else f"line {seen.row.span.line}"
 
 
 def rows_view(rows: Sequence[SeenRow], path: Path, line: int | None, ids: bool, look: Look) -> Iterator[str]:

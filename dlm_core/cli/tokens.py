@@ -105,7 +105,7 @@ def tokens_json(coverage: Coverage, rows: list[SeenRow], long_rows: str) -> dict
         "totals": sum_up(rows),
         "rows": [
             {
-                "line": seen.row.span.line,
+                "line": seen.row.line,
                 "source": seen.row.source or None,
                 "section": seen.row.section_id,
                 "side": seen.side,

@@ -48,14 +48,16 @@ def make_section(kind: str, content: str, span: Span, adapter: str | None, line:
     made.markers = ()
     made.source = ""
     made.tells_lines = True
+    made.file = ""
     made.__class__ = Section
     return made  # type: ignore[no-any-return]
 
 
 def make_source_section(
-    kind: str, content: str, span: Span, attrs: Mapping[str, str], line: int | None, source: str
+    kind: str, content: str, span: Span, attrs: Mapping[str, str], line: int | None, source: str, file: str
 ) -> Section:
-    """A section of a file: `span` is the source's place in the document, `line` that of the text in the file."""
+    """A section of a file: `span` is the source's place in the document, `line` that of the text in the file, `source`
+    the file's name below the source, `file` its path."""
     made = _SectionDraft()
     made.type = kind
     made.content = content
@@ -67,5 +69,6 @@ def make_source_section(
     made.markers = ()
     made.source = source
     made.tells_lines = line is not None
+    made.file = file
     made.__class__ = Section
     return made  # type: ignore[no-any-return]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..api import Document, DocumentError, Problem, Row, Section, SectionType, Span
+from ..files import shown_path
 
 if TYPE_CHECKING:
     from ..plugins import Plugins
@@ -35,24 +35,26 @@ def collect_rows(document: Document, sections: Iterable[Section], plugins: Plugi
     for section in sections:
         kind = plugins.section_types.get(section.type)
         if kind is None:
-            problems.append(
-                _placed(Problem(section.span, f"unknown section type `{section.type}`", code="DLM0201"), section)
-            )
+            unknown = Problem(section.span, f"unknown section type `{section.type}`", code="DLM0201")
+            problems.append(_placed(unknown, section, document))
             continue
         adapters = adapters_for(section, kind, document)
         index = 0
         for found in _rows_of(section, kind, document, plugins):
             if isinstance(found, Problem):
-                problems.append(_placed(found, section))
+                problems.append(_placed(found, section, document))
                 continue
+            span, source_line = _place_of(found.span, section)
             rows.append(
                 replace(
                     found,
+                    span=span,
                     section_id=section.id,
                     section_type=section.type,
                     index=index,
                     adapters=adapters,
                     source=section.source,
+                    source_line=source_line,
                 )
             )
             index += 1
@@ -100,7 +102,15 @@ def _rows_of(section: Section, kind: SectionType, document: Document, plugins: P
         yield Problem(section.span, message, "report this to the plugin's author", code=PLUGIN_FAILED)
 
 
-def _placed(problem: Problem, section: Section) -> Problem:
+def _place_of(span: Span, section: Section) -> tuple[Span, int]:
+    """A row's place in the document, and its line in the file of a source whose reader tells lines."""
+    if not section.source:
+        return span, 0
+    inside = span if span != section.span else section.at(0)
+    return section.span, inside.line if section.tells_lines else 0
+
+
+def _placed(problem: Problem, section: Section, document: Document) -> Problem:
     """The problem with a code and, in a source, with the file it is in; at the source when its line is not known."""
     problem = replace(problem, code=problem.code or "DLM0225")
     if not section.source or problem.file:
@@ -108,4 +118,4 @@ def _placed(problem: Problem, section: Section) -> Problem:
     if not section.tells_lines:
         return replace(problem, span=section.span, message=f"{section.source}: {problem.message}")
     span = problem.span if problem.span != section.span else section.at(0)
-    return replace(problem, span=span, file=Path(section.source))
+    return replace(problem, span=span, file=shown_path(section.file or section.source, document.path))

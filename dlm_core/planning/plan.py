@@ -130,7 +130,8 @@ def long_row_problems(work: Sequence[PhaseWork], sequence_len: int, long_rows: L
             if size.length <= sequence_len:
                 continue
             over = f"{size.length} tokens, {size.length - sequence_len} more than training.sequence_len"
-            where = f" (from {row.source})" if row.source else ""
+            inside = f", line {row.source_line}" if row.source_line else ""
+            where = f" (from {row.source}{inside})" if row.source else ""
             if row.kind == "text":
                 message = f"{over}{where}: split into {size.pieces} pieces, nothing is dropped"
                 problems.append(Problem(row.span, message, None, "warning", "DLM0402"))
@@ -371,7 +372,7 @@ def section_sizes(work: Iterable[PhaseWork]) -> list[dict[str, Any]]:
             for row, size in zip(rows, sizes, strict=True):
                 key = (row.section_id, phase.trainer.phase)
                 entry = found.setdefault(key, _empty_section(row, phase.trainer.phase))
-                entry["line"] = min(entry["line"], row.span.line)
+                entry["line"] = min(entry["line"], row.line)
                 entry[role] += 1
                 entry["tokens"] += size.tokens
                 entry["labelled"] += size.labelled
@@ -380,7 +381,7 @@ def section_sizes(work: Iterable[PhaseWork]) -> list[dict[str, Any]]:
 
 
 def _empty_section(row: Row, phase: str) -> dict[str, Any]:
-    known = {"id": row.section_id, "line": row.span.line, "type": row.section_type, "source": row.source}
+    known = {"id": row.section_id, "line": row.line, "type": row.section_type, "source": row.source}
     zero = {"train": 0, "validation": 0, "tokens": 0, "labelled": 0, "pieces": 0}
     return {**known, "phase": phase, "adapters": list(row.adapters), **zero}
 

@@ -14,6 +14,7 @@ from typing import Any
 from ..api import Document, DocumentError, Problem, Section, SourceReader, Span
 from ..api.errors import UntrustedError
 from ..document.make import make_source_section
+from ..files import shown_path
 from ..plugins import Plugins
 from . import builtin
 from .allowed import NOTHING, Allowed, Watched
@@ -283,12 +284,15 @@ class Gathering:
         where, made = source.where, []
         for found in self._read_with(reader, source, name, data):
             if isinstance(found, Problem):
-                self.warnings.append(replace(found, severity="warning", file=found.file or Path(name)))
+                self.warnings.append(replace(found, severity="warning", file=found.file or self._shown(file)))
                 continue
             kind, content, attrs = found[:3]
             line = found[3] if len(found) > 3 else None
-            made.append(make_source_section(kind, content, where, attrs, line, name))
+            made.append(make_source_section(kind, content, where, attrs, line, name, file.path))
         return made
+
+    def _shown(self, file: File) -> Path:
+        return shown_path(file.path, self.doc.path)
 
     def _reader_for(self, source: Source, name: str, head: bytes) -> SourceReader | None:
         dot = name.rfind(".")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from dlm_core.api import DocumentError, Problem, Span, chat_row, text_row
 from dlm_core.document import build_rows, collect_rows, is_validation, split_rows
 from dlm_core.document.headers import Group, split_groups
+from dlm_core.files import shown_path
 
 
 @pytest.fixture
@@ -102,6 +104,35 @@ def test_problems_in_sources_name_their_file(parse, doc, plugins):
     section = replace(document.sections[0], source="src/a.md", span=Span(3))
     rows, (problem,) = collect_rows(document, [section], plugins)
     assert (rows, str(problem.file), problem.span.line) == ([], "src/a.md", 7)
+
+
+@pytest.mark.parametrize(
+    ("document", "here", "shown"),
+    [
+        ("docs/a.dlm", ".", "docs/texts/a.md"),
+        ("a.dlm", "docs", "texts/a.md"),
+        ("../a.dlm", "docs/texts", "a.md"),
+        ("../docs/a.dlm", "other", "../docs/texts/a.md"),
+        ("{root}/docs/a.dlm", ".", "docs/texts/a.md"),
+        ("{root}/docs/a.dlm", "other", "{root}/docs/texts/a.md"),
+    ],
+)
+def test_a_file_is_named_as_one_opens_it_from_here(tmp_path, monkeypatch, document, here, shown):
+    for folder in ("docs/texts", "other"):
+        (tmp_path / folder).mkdir(parents=True)
+    root = tmp_path.resolve()
+    monkeypatch.chdir(tmp_path / here)
+    found = shown_path(f"{root}/docs/texts/a.md", Path(document.format(root=root)))
+    assert str(found) == shown.format(root=root)
+
+
+def test_a_row_of_a_source_is_at_the_source_and_knows_its_line(parse, doc, plugins):
+    document = parse(doc("::instruction::\n### Q\na\n### A\nb\n"))
+    section = replace(document.sections[0], source="a.md", span=Span(3, 5), content_line=7)
+    (row,) = build_rows(document, [section], plugins)
+    assert (row.span, row.source_line, row.line) == (Span(3, 5), 7, 7)
+    (row,) = build_rows(document, [replace(section, tells_lines=False)], plugins)
+    assert (row.span, row.source_line, row.line) == (Span(3, 5), 0, 3)
 
 
 def test_rows_of_sources_keep_their_source(parse, doc, plugins):

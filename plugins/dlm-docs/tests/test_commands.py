@@ -66,11 +66,27 @@ def test_check_counts_what_was_taken_and_names_what_was_not(desk: Desk) -> None:
     told = {
         (problem["code"], problem["file"], problem["line"]): problem["message"] for problem in said.json["problems"]
     }
-    assert told["DOC0001", "faq.csv", 3] == "this row is left out: it has 3 fields, the header has 2"
+    assert told["DOC0001", "files/faq.csv", 3] == "this row is left out: it has 3 fields, the header has 2"
     skipped = sorted(problem["message"] for problem in said.json["problems"] if problem["code"] == "DLM0504")
     assert skipped[0].startswith("skipped f.csv: no column is recognised among 'name', 'depth'; name them question and")
     assert skipped[1] == "skipped g.pdf: no text, it looks scanned"
     assert skipped[2] == "skipped h.epub: damaged: File is not a zip file"
+
+
+def test_a_long_row_of_a_file_is_told_at_its_source_and_shown_with_its_line(tiny: Desk) -> None:
+    pairs = [{"question": "Who?", "answer": "Oda."}, {"question": "What?", "answer": "word " * 300}]
+    fill(tiny, {"q.jsonl": "\n".join(map(json.dumps, pairs)).encode()})
+    path = tiny.write("", f"base_model: tiny\n{SOURCES}".replace("training:", "training:\n  sequence_len: 64"))
+    number = next(n for n, line in enumerate(path.read_text().splitlines(), 1) if "path:" in line)
+    refused = tiny.dlm("plan", path)
+    assert refused.code == 3
+    assert "more than training.sequence_len (from q.jsonl, line 2)\n" in refused.err
+    assert f"--> {path}:{number}:" in refused.err
+    shown = tiny.dlm("tokens", f"{path}:{number}").out
+    assert [line.partition("  chat")[0] for line in shown.splitlines() if line.startswith("row ")] == [
+        "row 1 of 2  q.jsonl (line 1)",
+        "row 2 of 2  q.jsonl (line 2)",
+    ]
 
 
 @pytest.mark.parametrize("name", [*FILES, "q.csv", "q.jsonl", "q.json"])
