@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..exam import Answer, Exam
+from ..routing import Routing
 from ..units import change_text
 from .markup import cut, own_direction, table, text
 
@@ -28,7 +29,19 @@ def exam_part(exam: Exam | None) -> str:
     found = "".join(_side(exam, side) for side in SIDES)
     if not found:
         found = '<p class="note">The document asks no questions; its sections were measured by their loss.</p>'
-    return found + _neutral(exam)
+    return found + (_routing(exam.routing) if exam.routing else "") + _neutral(exam)
+
+
+def _routing(routing: Routing) -> str:
+    """Who chose the adapters, and how often it gave most weight to the one that a row belongs to."""
+    rows = [
+        [f"{side} rows routed to their own adapter", f"{routing.right[side]} of {asked}"]
+        for side, asked in routing.asked.items()
+        if asked
+    ]
+    rows += [[f"mean weight of {name}", f"{share:.2f}"] for name, share in routing.shares.items()]
+    shown = table(["what", "value"], [[text(name), text(value)] for name, value in rows])
+    return f"<h3>{text('Adapters chosen by ' + routing.router)}</h3><p>{text(routing.reason)}</p>{shown}"
 
 
 def compared_part(compared: Mapping[str, Any] | None) -> str:

@@ -33,7 +33,7 @@ def see_nothing(places: Sequence[int]) -> None:
 def blended(model: Any, blend: Blend, count: int) -> Iterator[See]:
     """A context in which the adapters of a PEFT model answer together, prompt by prompt with the weights of `blend`.
 
-    `count` prompts are to be answered.  Raises RunFailedError for an adapter that is not there.
+    `count` prompts are to be answered.  Raises RunFailedError for an adapter that is not there or cannot be mixed.
     """
     import torch
 
@@ -70,11 +70,15 @@ class _Weights:
 
 
 def _adapted(model: Any) -> Iterator[Any]:
-    """The outermost modules that adapters change."""
+    """The outermost modules that adapters change.  Raises RunFailedError for one that is replaced whole."""
     from peft.tuners.lora import LoraLayer
-    from peft.utils.other import TrainableTokensWrapper
+    from peft.utils.other import ModulesToSaveWrapper, TrainableTokensWrapper
 
-    for module in model.modules():
+    for name, module in model.named_modules():
+        if isinstance(module, ModulesToSaveWrapper):
+            raise RunFailedError(
+                f"an adapter replaces {name} whole and cannot be mixed", "use it alone: --adapter NAME"
+            )
         if isinstance(module, LoraLayer):
             yield module
         elif isinstance(module, TrainableTokensWrapper):
