@@ -8,11 +8,12 @@ training:
   adapters:
     ferry: {lora_r: 16, lora_alpha: 32, lora_dropout: 0, learning_rate: 5e-3}
     inn: {lora_r: 16, lora_alpha: 32, lora_dropout: 0, learning_rate: 5e-3}
-    garden: {adapter: dora, lora_r: 8, lora_dropout: 0, learning_rate: 5e-3}
+    garden: {lora_r: 8, lora_dropout: 0, learning_rate: 5e-3}
   cpt: {schedule: dapt, embed_warmup_steps: 8}
   preference:
     method: dpo
     hyperparams: {learning_rate: 5e-4, num_epochs: 6}
+  gate: {enabled: true}
 ---
 
 Skelmer is a small harbour town. Everyone there knows the ferry, the inn and the garden.
@@ -45,6 +46,11 @@ Captain Lena Holt.
 Can I take my bike on the ferry?
 ### A
 Yes, a bike is free.
+
+### Q
+Tell me when the ferry sails.
+### A
+The ferry leaves at nine.
 
 ### Q !exam
 At what time does the ferry to Orro leave?
@@ -87,6 +93,11 @@ Old Marta cooks.
 What is in the soup?
 ### A
 Barley, leek and cream.
+
+### Q
+At what time is breakfast?
+### A
+Breakfast is from seven to nine.
 
 ### Q !exam
 Tell me when breakfast is.
@@ -134,6 +145,11 @@ Tom Reed looks after the bees.
 
 ### Q
 Where is the pond?
+### A
+The pond is behind the barn.
+
+### Q
+Tell me where the pond is.
 ### A
 The pond is behind the barn.
 

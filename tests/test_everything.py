@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +14,7 @@ from dlm_core.plugins.finder import find_plugins
 from dlm_core.testing import Desk
 from dlm_core.testing.desk import Result
 
-NEEDED = ("dlm_hf", "dlm_tiny", "dlm_gguf", "dlm_cpt", "dlm_preference")
+NEEDED = ("dlm_hf", "dlm_tiny", "dlm_gguf", "dlm_cpt", "dlm_preference", "dlm_gate")
 pytestmark = pytest.mark.skipif(not all(map(find_spec, NEEDED)), reason="needs the whole installation")
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "everything.dlm"
@@ -37,7 +38,7 @@ def test_a_document_with_everything_in_one_run(desk: Desk) -> None:
     done = desk.run(path)
     assert done.code == 0, done.err
     phases = list(dict.fromkeys(event["phase"] for event in done.events if event["event"] == "phase"))
-    assert phases[:3] == ["cpt", "sft", "preference"]
+    assert phases == ["cpt", "sft", "preference", "gate"]
     assert taught(done, "cpt") == taught(done, "sft") == ADAPTERS
     assert taught(done, "preference") == ["ferry", "inn"]
 
@@ -49,8 +50,8 @@ def test_a_document_with_everything_in_one_run(desk: Desk) -> None:
 
     exam = done.event("exam")["exam"]
     trained = [answer for answer in exam["answers"] if answer["side"] != "exam"]
-    assert len(trained) == 15
-    assert sum(answer["exact"] for answer in trained) >= 14
+    assert len(trained) >= 15
+    assert sum(answer["exact"] for answer in trained) >= len(trained) - 1
     assert {section["type"] for section in exam["sections"]} == {"prose", "instruction", "preference"}
     assert {section["adapter"] for section in exam["sections"]} == set(ADAPTERS)
 
@@ -59,9 +60,14 @@ def test_a_document_with_everything_in_one_run(desk: Desk) -> None:
         assert reality[what]["planned"] == reality[what]["real"], what
     folder = Path(done.event("commit")["adapter"])
     configs = {name: json.loads((folder / name / "adapter_config.json").read_text()) for name in ADAPTERS}
-    assert [configs[name]["use_dora"] for name in ADAPTERS] == [False, False, True]
+    assert [configs[name]["r"] for name in ADAPTERS] == [16, 16, 8]
+    assert (folder / "_gate" / "gate.safetensors").is_file()
     assert all(config["trainable_token_indices"] for config in configs.values())
     (exported,) = (event for event in done.events if event["event"] == "export")
     assert exported["exporter"] == "gguf"
     assert "answers the same in llama.cpp" in json.dumps(exported)
+    asked = desk.dlm("prompt", path, "Where is the pond?", "--explain")
+    assert asked.out == "The pond is behind the barn.\n"
+    assert re.search(r"gate +ferry 0\.\d+ · inn 0\.\d+ · garden 0\.[5-9]", asked.err)
+    assert desk.dlm("prompt", path, "Where is the pond?", "--adapter", "garden").out == asked.out
     assert "nothing changed" in desk.dlm("run", path, "--no-export").err
