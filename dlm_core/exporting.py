@@ -28,8 +28,8 @@ from .plugins import Plugins
 from .preparing import Ready
 from .spelling import advice
 from .standing import Standing, measure_standing
-from .store import Store, Version, open_store
-from .store.atomic import make_folder, move, sync_tree
+from .store import Store, Version, Writer, open_store
+from .store.atomic import make_folder, move, remove, sync_tree
 
 #: Beside every export: how it was asked for.
 RECORD = "export.json"
@@ -252,8 +252,8 @@ def export_version(
     with (
         choose(wanted or Wanted(), version, ready.engine, ready.base, plugins, fixed=True) as chosen,
         store.writing(on_wait) as writer,
+        _scratch(writer, exporter.name) as out,
     ):
-        out = writer.scratch(exporter.name)
         prompt = version.manifest["config"]["system_prompt"]
         job = export_job(ready, chosen.folder, version.number, out, options, control, prompt, chosen)
         problems = _problems(exporter, job)
@@ -279,6 +279,16 @@ def export_version(
     moved = tuple(replace(artifact, path=folder / artifact.path.relative_to(out)) for artifact in artifacts)
     control.emit("export", exporter=exporter.name, folder=str(folder), artifacts=moved, adapter=about, **told)
     return Exported(exporter.name, folder, moved, about, chosen.mix, standing)
+
+
+@contextmanager
+def _scratch(writer: Writer, name: str) -> Iterator[Path]:
+    """A folder to export into, gone afterwards: an export that failed takes no room on the disk."""
+    folder = writer.scratch(name)
+    try:
+        yield folder
+    finally:
+        remove(folder)
 
 
 def _move(out: Path, to: Path) -> Path:
