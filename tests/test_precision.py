@@ -11,6 +11,9 @@ from dlm_core.api import BaseModel, Document, DocumentError, Hardware, Precision
 from dlm_core.planning.fitting import what_fits
 from dlm_core.planning.plan import choose_precision, refuse_before_download
 from dlm_core.plugins import Plugins
+from dlm_core.store import open_store
+from dlm_core.testing import Desk
+from dlm_core.testing.desk import document_id
 
 GB = 1 << 30
 H200 = Hardware("cuda", "NVIDIA H200", 16, 140 * GB, 139 * GB, bf16=True)
@@ -114,3 +117,17 @@ def test_the_doctor_s_table_follows_the_memory() -> None:
     assert all(small[key] <= large[key] for key in large)
     (knob,) = (one.knob for one in what_fits(H200) if (one.size, one.adapter) == ("70B", "lora"))
     assert knob == "training.adapter: qlora"
+
+
+@pytest.mark.parametrize(("written", "dtype"), [("", "fp32"), ("training: {precision: bf16}", "bf16")])
+def test_the_reason_is_in_plan_terminal_and_manifest(dlm_desk: Desk, written: str, dtype: str) -> None:
+    path = dlm_desk.write("A harbour.\n", written)
+    assert dlm_desk.dlm("bases", "--fetch", "null-base").code == 0
+    plan = dlm_desk.dlm("plan", path, "--json").json["precision"]
+    assert plan["dtype"] == dtype
+    assert ("the document says so" if written else "small") in plan["reason"]
+    assert f"{dtype} ({plan['reason']})" in dlm_desk.dlm("train", path).err
+    version = open_store(document_id(path.name)).current()
+    assert version is not None
+    assert version.manifest["plan"]["precision"] == plan
+    assert {"name": "precision", "value": dtype, "reason": plan["reason"]} in version.manifest["plan"]["choices"]
