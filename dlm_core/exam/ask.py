@@ -81,7 +81,7 @@ def _ask(model: OpenModel, rows: Sequence[Row], side: Side, control: Control) ->
 def _answer(row: Row, text: str, side: Side, adapter: str) -> Answer:
     question = _last_user(row.question or ())
     return Answer(
-        row.line, row.section_id, row.index, side, adapter, question, (row.answer or "").strip(), text.strip()
+        row.span.line, row.section_id, row.index, side, adapter, question, (row.answer or "").strip(), text.strip()
     )
 
 
