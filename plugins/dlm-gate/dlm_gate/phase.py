@@ -195,5 +195,8 @@ def _tell_step(job: TrainJob, done: int, steps: int, last: float, seconds: float
 
 
 def _told(job: TrainJob, metrics: dict[str, float]) -> dict[str, float]:
-    job.control.emit("phase_end", phase=job.phase, adapter=stored.NAME, **metrics)
+    ended = {name: value for name, value in metrics.items() if not name.endswith("accuracy")}
+    job.control.emit("phase_end", phase=job.phase, adapter=stored.NAME, **ended)
+    if measured := {name: value for name, value in metrics.items() if name not in ended}:
+        job.control.emit("measure", phase=job.phase, adapter=stored.NAME, when="after", values=measured)
     return metrics

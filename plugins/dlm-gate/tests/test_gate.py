@@ -104,8 +104,9 @@ def test_held_out_prompts_are_routed_and_reported(desk: Desk, base: Path) -> Non
     routing = done.event("exam")["exam"]["routing"]
     held = done.event("plan")["plan"]["phases"][-1]["validation"]
     assert routing["asked"]["validation"] == held > 0
-    ended = [event for event in done.events if event["event"] == "phase_end" and event["phase"] == "gate"]
-    assert ended[0]["validation_accuracy"] == pytest.approx(routing["right"]["validation"] / held)
+    measured = done.event("measure")
+    assert (measured["phase"], measured["when"]) == ("gate", "after")
+    assert measured["values"]["validation_accuracy"] == pytest.approx(routing["right"]["validation"] / held)
     assert "held-out rows to their own adapter" in desk.dlm("exam", document).out
 
 
