@@ -147,3 +147,16 @@ def test_a_dora_is_not_mixed_and_the_reason_is_said(desk: Desk, small: Path) -> 
     assert refused.code == 1
     assert "the adapter red cannot be mixed: it is a DoRA" in refused.err
     assert desk.dlm("prompt", path, QUESTION, "--adapter-mix", "blue:1,red:0").code == 0
+
+
+def test_a_section_of_two_adapters_is_as_good_as_the_one_that_learned_it_least(dlm_desk: Desk) -> None:
+    front = "training:\n  adapters: {quick: {}, slow: {learning_rate: 1.0e-9}}\n"
+    path = dlm_desk.write("The harbour at Varn freezes over in a cold January.\n", front)
+    told = dlm_desk.dlm("run", path).out
+    results = {one["adapter"]: one for one in dlm_desk.dlm("show", path, "--learned", "--json").json["sections"]}
+    assert set(results) == {"quick", "slow"}
+    least = max(results.values(), key=lambda one: one["after"])
+    shown = dlm_desk.dlm("show", path, "--json").json["sections"][0]["learned"]
+    assert (shown["adapter"], shown["verdict"]) == (least["adapter"], least["verdict"])
+    assert f"{least['after']:.2f}" in dlm_desk.dlm("show", path).out
+    assert least["adapter"] in told

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +14,9 @@ from ..api import UsageError
 from ..plugins import Plugins
 from .common import allow_secret_option, document_argument, json_option, version_option
 from .terminal import console, print_json
+
+if TYPE_CHECKING:
+    from ..exam import SectionResult
 
 
 @click.command()
@@ -50,6 +54,7 @@ def show(
     from collections import Counter
 
     from ..document import collect_rows, read_document
+    from ..exam import Exam
     from ..store import open_store
 
     if why is not None:
@@ -70,7 +75,7 @@ def show(
     rows = Counter(row.section_id for row in collect_rows(doc, doc.sections, plugins)[0])
     store = open_store(doc.id)
     current = store.current()
-    learned = {s["section_id"]: s for s in current.manifest["exam"]["sections"]} if current else {}
+    learned = Exam.from_json(dict(current.manifest["exam"])).least_learned if current else {}
     sections = [
         {
             "id": section.id,
@@ -78,7 +83,7 @@ def show(
             "type": section.type,
             "adapter": section.adapter,
             "rows": rows[section.id],
-            "learned": learned.get(section.id),
+            "learned": learned[section.id].to_json() if section.id in learned else None,
         }
         for section in doc.sections
     ]
@@ -90,7 +95,7 @@ def show(
         return None
     for warning in store.runs.take_warnings():
         print(f"warning: {warning}", file=sys.stderr)
-    return _print(about, sections, versions, runs)
+    return _print(about, sections, versions, runs, learned)
 
 
 def _verify(plugins: Plugins, document: Path, as_json: bool) -> None:
@@ -146,7 +151,13 @@ def _beside(compared: Any) -> dict[str, int] | None:
     return compared and {name: compared[name] for name in ("version", "kept", "had")}
 
 
-def _print(about: dict[str, Any], sections: list[Any], versions: list[Any], runs: list[Any]) -> None:
+def _print(
+    about: dict[str, Any],
+    sections: list[Any],
+    versions: list[Any],
+    runs: list[Any],
+    learned: Mapping[str, SectionResult],
+) -> None:
     from rich.table import Table
 
     from .summary import MARKS
@@ -158,11 +169,10 @@ def _print(about: dict[str, Any], sections: list[Any], versions: list[Any], runs
     for name in ("line", "section", "rows", "before", "after", "learned"):
         table.add_column(name, justify="left" if name in ("section", "learned") else "right")
     for item in sections:
-        seen = item["learned"]
+        seen = learned.get(item["id"])
         tag = f"::{item['type']}{'#' + item['adapter'] if item['adapter'] else ''}::"
-        losses = (f"{seen['before']:.2f}", f"{seen['after']:.2f}") if seen else ("", "")
-        verdict = MARKS[seen["verdict"]] if seen else "[dim]new or only asked[/]"
-        table.add_row(str(item["line"]), tag, str(item["rows"]), *losses, verdict)
+        verdict = MARKS[seen.verdict] if seen else "[dim]new or only asked[/]"
+        table.add_row(str(item["line"]), tag, str(item["rows"]), *(seen.texts if seen else ("", "")), verdict)
     out.print(table)
     for version in versions:
         mark = "[green]*[/]" if version["current"] else " "

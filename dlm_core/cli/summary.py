@@ -193,10 +193,12 @@ def _print_sections(exam: Exam, every: bool) -> None:
     shown = [section for section in exam.sections if every or (section.trained and section.verdict != "well")]
     if not shown:
         return
+    named = len({section.adapter for section in exam.sections}) > 1
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column, justify in (
         ("  line", "right"),
         ("section", "left"),
+        *([("adapter", "left")] if named else []),
         ("tokens", "right"),
         ("before", "right"),
         ("after", "right"),
@@ -207,6 +209,7 @@ def _print_sections(exam: Exam, every: bool) -> None:
         table.add_row(
             str(section.line),
             escape(f"::{section.type}:: {_cut(section.title, 40)}"),
+            *([section.adapter] if named else []),
             str(section.tokens),
             *section.texts,
             MARKS[section.verdict] if section.trained else "[dim]held out[/]",

@@ -97,6 +97,9 @@ class SectionResult:
             return 1.0 if self.after >= 1 else max(0.0, (self.after - self.before) / (1 - self.before))
         return min(1.0, max(0.0, 1 - self.after / self.before)) if self.before else 0.0
 
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "verdict": self.verdict}
+
     @property
     def texts(self) -> tuple[str, str]:
         """Before and after, for people."""
@@ -138,10 +141,16 @@ class Exam:
         """Whether the adapter made no difference to any section: it is as good as the base alone."""
         return bool(self.sections) and all(section.unchanged for section in self.sections)
 
+    @property
+    def least_learned(self) -> dict[str, SectionResult]:
+        """Section id -> its result with the adapter that learned it least."""
+        falling = sorted(self.sections, key=lambda section: -section.gained)
+        return {section.section_id: section for section in falling}
+
     def to_json(self) -> dict[str, Any]:
         return {
             "answers": [{**asdict(answer), "exact": answer.exact} for answer in self.answers],
-            "sections": [{**asdict(section), "verdict": section.verdict} for section in self.sections],
+            "sections": [section.to_json() for section in self.sections],
             "neutral_before": self.neutral_before,
             "neutral_after": self.neutral_after,
             "seconds": self.seconds,
