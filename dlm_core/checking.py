@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .api import BaseModel, Document, DocumentError, Problem, Row, Section, Span, Trainer, UsageError
+from .api import (
+    BaseModel,
+    Document,
+    DocumentError,
+    PluginMissingError,
+    Problem,
+    Row,
+    Section,
+    Span,
+    Trainer,
+    UsageError,
+)
 from .api.errors import UntrustedError
+from .cache import cache_of
 from .document import collect_rows, inspect_document, read_bytes, split_rows
 from .document.rows import PLUGIN_FAILED
 from .document.settings import training_settings
-from .planning.bases import find_base
+from .media.checks import media_problems
+from .planning.bases import completed, find_base
 from .planning.phases import Assigned, assign_rows, order_phases, rows_beside
 from .plugins import Hint, Plugins
 from .sources.allowed import NOTHING, Allowed
@@ -87,6 +101,7 @@ def check_bytes(
     base: BaseModel | None = None
     try:
         base = find_base(doc, plugins)
+        problems += media_problems(doc, rows, base, plugins, cache_of(doc.config, lambda message: None))
         problems += _phase_problems((*assigned, *beside), doc, base)
     except DocumentError as error:
         problems += error.problems
@@ -96,6 +111,8 @@ def check_bytes(
         raise DocumentError(doc.path, (*doc.warnings, *problems))
     doc = replace(doc, warnings=(*doc.warnings, *problems))
     trainers = tuple(trainer for trainer, _, _ in beside)
+    if any(row.media for row in rows):
+        base = completed(base, plugins)
     return Checked(doc, base, train, validation, exam_only, tuple(assigned), trainers, gathering.tally)
 
 
@@ -126,6 +143,8 @@ def _further_problems(doc: Document, found: list[Problem], plugins: Plugins, all
     except DocumentError as error:
         yield from error.problems
         return
+    with suppress(PluginMissingError):
+        yield from media_problems(doc, rows, base, plugins, None)
     if all(problem.code.startswith(_FRONTMATTER) or problem.severity == "warning" for problem in found):
         phases = order_phases(plugins.trainers.values(), doc, rows)
         asked = (*assign_rows(phases, rows, ())[0], *rows_beside(phases, rows, ()))

@@ -119,6 +119,7 @@ def prepare(path: Path, plugins: Plugins, options: Options, control: Control) ->
             _ask_licence(checked.base, options)
     with about_base(doc):
         base = engine.locate(checked.base, fetch=options.fetch)
+    base = replace(base, model=replace(base.model, accepts=engine.accepts(base.model)))
     base = replace(base, cache=cache_of(doc.config, lambda message: control.emit("warning", message=message)))
     measure = partial(row_sizes, base, engine, doc, settings)
     work = tuple(measure_work(checked.assigned, measure))

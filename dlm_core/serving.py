@@ -10,7 +10,7 @@ from .answering import Chosen, Wanted, choose
 from .api import Document, LocatedBase, OpenModel, Precision
 from .document import read_document
 from .pipeline import current_version, refuse_other_base
-from .planning.bases import base_from_name, find_engine
+from .planning.bases import base_from_name, completed, find_engine
 from .plugins import Plugins
 from .store import Version, open_store
 
@@ -24,7 +24,7 @@ def locate_version(path: Path, plugins: Plugins, number: int | None = None) -> t
     doc = read_document(path, plugins)
     version = current_version(open_store(doc.id), number)
     base = base_from_name(version.manifest["config"]["base_model"], plugins, path.parent)
-    located = find_engine(base, plugins).locate(base, fetch=False)
+    located = find_engine(base, plugins).locate(completed(base, plugins), fetch=False)
     refuse_other_base(version, located)
     return doc, version, located
 

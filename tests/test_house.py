@@ -39,6 +39,15 @@ def test_core_names_a_plugin_in_one_table_only():
     assert naming == ["known.py"]
 
 
+def test_core_and_engine_know_no_kind_of_media_by_name():
+    """Names kept for plugins and of the format's versions aside, a stranger's kind is as good as any."""
+    engine = sorted((ROOT / "plugins/dlm-hf/dlm_hf").rglob("*.py"))
+    words = re.compile(r"image|audio|picture|\bvision", re.IGNORECASE)
+    lists = {"known.py", "reserved.py", "versions.py"}
+    naming = [path for path in [*CORE, *engine] if words.search(path.read_text(encoding="utf-8"))]
+    assert [str(path) for path in naming if path.name not in lists] == []
+
+
 @pytest.mark.parametrize("folder", PLUGINS, ids=lambda path: path.name)
 def test_a_plugin_imports_no_other_plugin_s_insides(folder):
     mine = folder.name.replace("-", "_")
@@ -88,6 +97,7 @@ PUBLIC = {
         "cache",
         "testing",
         "headers",
+        "media",
         "commands",
         "editing",
         "neutral",

@@ -42,7 +42,7 @@ class Option:
 class ConfigBlock(ABC):
     """A pydantic model mounted at a dotted frontmatter key.
 
-    A new key (`training.audio`) becomes an optional block; the key of a block that core owns (`export`) gains
+    A new key (`training.gate`) becomes an optional block; the key of a block that core owns (`export`) gains
     the model's keys.  Every field needs a default, and the model must forbid unknown keys and be frozen.
     """
 
@@ -98,16 +98,23 @@ class SourceReader(ABC):
 
 
 class MediaKind(ABC):
-    """An opaque kind of media part."""
+    """An opaque kind of media part.
+
+    A file goes through `probe` and `load` when the document is checked: what they refuse with ValueError is an error
+    at the part's section, before anything is trained.  `policy` is what the base says of this kind in `accepts`, with
+    the part's own options over it.  `question` is asked of a file when nothing else is.
+    """
 
     name: ClassVar[str]
+    question: ClassVar[str] = ""
 
     @abstractmethod
     def probe(self, path: Path) -> Mapping[str, Any]:
-        """Facts about a file (size, duration …).  Raise ValueError when it cannot be used."""
+        """Facts that a look at the file's head gives.  Raise ValueError when it cannot be used."""
 
     @abstractmethod
-    def load(self, blob: bytes, policy: Mapping[str, Any]) -> Any: ...
+    def load(self, blob: bytes, policy: Mapping[str, Any]) -> Any:
+        """What the base's engine takes in.  Raise ValueError, in one sentence, for bytes that cannot be used."""
 
     @abstractmethod
     def fingerprint(self, policy: Mapping[str, Any]) -> str:
@@ -115,7 +122,23 @@ class MediaKind(ABC):
 
     @abstractmethod
     def control_input(self) -> Any:
-        """A blank of this kind, to check that the model uses what it is given."""
+        """A blank of this kind, as `load` would give it, to check that the model uses what it is given."""
+
+    def facts(self, loaded: Any) -> Mapping[str, Any]:
+        """JSON values that tokens are counted by (a size, a duration), and under `notes` sentences to warn with."""
+        return {}
+
+    def pack(self, loaded: Any) -> bytes | None:
+        """What is kept of a loaded file, so that it is not decoded again; None where that is not worth it."""
+        return None
+
+    def unpack(self, packed: bytes | memoryview) -> Any:
+        """What `pack` was given.  Raise ValueError for other bytes."""
+        raise ValueError("nothing of this kind is kept")
+
+    def options(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The options of a part, as a document's frontmatter wants them; for files given on the command line."""
+        return {}
 
 
 class PrecisionPolicy(ABC):
@@ -249,6 +272,13 @@ class Engine(ABC):
     @abstractmethod
     def is_here(self, base: BaseModel) -> bool:
         """Whether the base's files lie on this machine; quick, no network."""
+
+    def accepts(self, base: BaseModel) -> Mapping[str, Mapping[str, Any]]:
+        """The kinds of media that the base takes, each with the policy its files are loaded with; quick, no network.
+
+        What the base's entry says is completed with what its files say, where they lie on this machine.
+        """
+        return base.accepts
 
     @abstractmethod
     def measure(

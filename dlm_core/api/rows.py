@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import Any, Literal
 
 from .document import Span
@@ -22,12 +23,30 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A file that a model looks at or listens to.  Core carries it and does not interpret `kind`."""
+    """A file that a model takes in beside text.  Core carries it and does not interpret `kind`.
+
+    `path` is absolute.  What the part is, in a row's hash for instance, is its kind, the SHA-256 of the file and
+    `options`, which go over the base's policy when it is loaded: a file that is moved stays the same part.
+    """
 
     kind: str
     path: str
     sha256: str
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def blank(cls, kind: str) -> Media:
+        """What stands for nothing of this kind: its `control_input()`."""
+        return cls(kind, "", "")
+
+    @property
+    def is_blank(self) -> bool:
+        return not self.sha256
+
+    @property
+    def shown(self) -> str:
+        """The part in a line for people."""
+        return f"[{self.kind} {PurePath(self.path).name}]" if self.path else f"[no {self.kind}]"
 
 
 Part = Text | Media
@@ -46,6 +65,15 @@ class Message:
     def text(self) -> str:
         """The text parts put together; media parts are left out."""
         return "".join(part.text for part in self.content if isinstance(part, Text))
+
+    @property
+    def media(self) -> tuple[Media, ...]:
+        return tuple(part for part in self.content if isinstance(part, Media))
+
+    @property
+    def shown(self) -> str:
+        """The message in a line for people: media parts by their files' names."""
+        return " ".join(part.shown if isinstance(part, Media) else part.text for part in self.content).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +113,11 @@ class Row:
         return found
 
     @property
+    def media(self) -> tuple[Media, ...]:
+        """The media parts of a `chat` row, in their order."""
+        return tuple(part for message in self.messages for part in message.media)
+
+    @property
     def question(self) -> tuple[Message, ...] | None:
         """What to ask to examine this row: a chat without its last answer, or None."""
         messages = self.messages
@@ -106,9 +139,9 @@ class Row:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of kind and data, 64 hex digits."""
+        """SHA-256 of kind and data, 64 hex digits.  Where a media file lies is no part of it."""
         if not self._hash:  # a run asks for it many times
-            text = _ENCODE([self.kind, _plain(self.data)])
+            text = _ENCODE([self.kind, _plain(self.data, with_paths=False)])
             object.__setattr__(self, "_hash", hashlib.sha256(text.encode()).hexdigest())
         return self._hash
 
@@ -160,17 +193,18 @@ def _part(value: Any) -> Part:
     return Text(value) if isinstance(value, str) else Media(**value)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, with_paths: bool = True) -> Any:
     match value:
         case Text():
             return value.text
         case Media():
-            return {"kind": value.kind, "path": value.path, "sha256": value.sha256, "options": dict(value.options)}
+            path = {"path": value.path} if with_paths else {}
+            return {"kind": value.kind, **path, "sha256": value.sha256, "options": dict(value.options)}
         case Message():
-            return {"role": value.role, "content": [_plain(part) for part in value.content]}
+            return {"role": value.role, "content": [_plain(part, with_paths) for part in value.content]}
         case Mapping():
-            return {key: _plain(inner) for key, inner in value.items()}
+            return {key: _plain(inner, with_paths) for key, inner in value.items()}
         case list() | tuple():
-            return [_plain(inner) for inner in value]
+            return [_plain(inner, with_paths) for inner in value]
         case _:
             return value

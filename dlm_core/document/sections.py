@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..api import Fix, Marker, Problem, Section, SectionType, Span
-from ..files import expand_home
 from ..spelling import certain, closest
 from . import collector
 from .fences import Piece, cut, fence_type
@@ -24,6 +22,16 @@ if TYPE_CHECKING:
 def media_id(kind: str, path: str, sha256: str) -> str:
     """The id of a section that is about a file: over type, LF, path, LF, the file's SHA-256."""
     return section_id(kind, f"{path}\n{sha256}")
+
+
+def has_media(name: str, plugins: Plugins) -> bool:
+    """Whether sections of this type refer to files."""
+    kind = plugins.section_types.get(name)
+    return kind is not None and _names_media(kind)
+
+
+def _names_media(kind: SectionType) -> bool:
+    return type(kind).media is not SectionType.media
 
 
 def read_sections(
@@ -95,7 +103,7 @@ def _section(text: str, piece: Piece, kind: SectionType, path: Path) -> tuple[Se
         return None, problems
     if empty or kind.body == "forbidden":
         problems += _body_problems(piece, kind, empty, line)
-    if attrs.get("path", "").strip() and type(kind).media is not SectionType.media:
+    if attrs.get("path", "").strip() and _names_media(kind):
         ident, found = _media_section_id(piece, attrs["path"], path)
         problems += found
     else:
@@ -154,14 +162,13 @@ def _body_problems(piece: Piece, kind: SectionType, empty: bool, line: int) -> I
 
 
 def _media_section_id(piece: Piece, name: str, path: Path) -> tuple[str, list[Problem]]:
-    file = path.parent / expand_home(name)
+    from ..media.paths import file_sha256, media_file
+
     try:
-        if not file.is_file():
-            raise FileNotFoundError("there is no such file")
-        with file.open("rb") as stream:
-            return media_id(piece.type, name, hashlib.file_digest(stream, "sha256").hexdigest()), []
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        return media_id(piece.type, name, file_sha256(media_file(path.parent, name))), []
+    except (OSError, ValueError) as error:
+        missing = isinstance(error, FileNotFoundError)
+        reason = "there is no such file" if missing else getattr(error, "strerror", None) or str(error)
         hint = "a relative path starts at the document's folder"
         return section_id(piece.type, name), [
             Problem(piece.span, f"cannot read `{name}`: {reason}", hint, code="DLM0215")

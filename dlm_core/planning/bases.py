@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from ..api import BaseMissingError, BaseModel, Document, DocumentError, Engine, PluginMissingError, Problem, UsageError
@@ -64,6 +65,11 @@ def _find_folder(start: Path, name: str) -> Path:
         reason = getattr(error, "strerror", None) or str(error)
         raise BaseMissingError(f"the base model folder {name} cannot be used: {reason}", hint) from error
     raise BaseMissingError(f"the base model folder {path} does not exist", hint)
+
+
+def completed(base: BaseModel, plugins: Plugins) -> BaseModel:
+    """The base with all kinds of media that it takes, as its engine knows them."""
+    return replace(base, accepts=find_engine(base, plugins).accepts(base))
 
 
 def find_engine(base: BaseModel, plugins: Plugins) -> Engine:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,9 @@ from typing import Any
 from ..api import Document, DocumentError, Problem, Section, SourceReader, Span
 from ..api.errors import UntrustedError
 from ..document.make import make_source_section
+from ..document.sections import has_media, media_id
 from ..files import shown_path
+from ..media.paths import outside as outside_media
 from ..plugins import Plugins
 from . import builtin
 from .allowed import NOTHING, Allowed, Watched
@@ -112,6 +115,11 @@ class Gathering:
             else:
                 found.append(one)
         outside = [source.text for source in found if not self._inside(source.root)]
+        for section, path in outside_media(self.doc, self.plugins):
+            if self.strict:
+                self.errors.append(self._leads_out(path, section.span))
+            else:
+                outside.append(path)
         if outside and not self.trusted:
             raise UntrustedError(self.doc, outside)
         return found
@@ -289,6 +297,9 @@ class Gathering:
             kind, content, attrs = found[:3]
             line = found[3] if len(found) > 3 else None
             made.append(make_source_section(kind, content, where, attrs, line, name, file.path))
+            if attrs.get("path") and has_media(kind, self.plugins):
+                digest = hashlib.sha256(data).hexdigest()
+                made[-1] = replace(made[-1], id=media_id(kind, attrs["path"], digest))
         return made
 
     def _shown(self, file: File) -> Path:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..api import Document
+from ..files import expand_home
+from .source import home_of
 
 
 def is_trusted(doc: Document) -> bool:
@@ -36,8 +38,15 @@ def _key(doc: Document) -> str:
 def _mark(doc: Document) -> str:
     """What was trusted: the id, and the part of the frontmatter that says which files are read."""
     training = doc.config["training"]
-    value = [doc.id, training["sources"], training["sources_policy"]]
+    value = [doc.id, training["sources"], training["sources_policy"], *_files_outside(doc)]
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _files_outside(doc: Document) -> list[str]:
+    """The files outside the document's folder that its sections name."""
+    home = f"{home_of(doc.path).rstrip('/')}/"
+    paths = {os.path.realpath(doc.path.parent / expand_home(one.attrs.get("path", ""))) for one in doc.sections}
+    return sorted(path for path in paths if not f"{path}/".startswith(home))
 
 
 def _path() -> Path:

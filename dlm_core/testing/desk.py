@@ -121,6 +121,7 @@ class Desk:
         """Every error and warning of a document and its sources, in the order of their positions."""
         from ..api import DocumentError
         from ..document import collect_rows, read_document
+        from ..media.checks import media_problems
         from ..sources.gather import gather
 
         plugins = self.plugins()
@@ -129,7 +130,8 @@ class Desk:
             gathered = gather(document, plugins)
         except DocumentError as error:
             return error.problems
-        found = collect_rows(document, gathered.sections, plugins)[1]
+        rows, found = collect_rows(document, gathered.sections, plugins)
+        found += media_problems(document, rows, None, plugins, None)
         return tuple(sorted((*document.warnings, *gathered.warnings, *found), key=lambda problem: problem.span))
 
     def dlm(self, *argv: object, stdin: str = "") -> Result:

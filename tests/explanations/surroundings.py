@@ -8,6 +8,7 @@ import json
 import os
 import shlex
 import shutil
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,8 +20,22 @@ from typing import Any
 from unittest import mock
 
 from dlm_core import hookimpl
-from dlm_core.api import BaseModel, ConfigBlock, Document, Problem, Row, Section, SectionType, SourceReader
+from dlm_core.api import (
+    Attr,
+    BaseModel,
+    ConfigBlock,
+    Document,
+    MediaKind,
+    Message,
+    Problem,
+    Row,
+    Section,
+    SectionType,
+    SourceReader,
+    chat_row,
+)
 from dlm_core.cli import invoke
+from dlm_core.media import media_part
 from dlm_core.plugins import Plugins
 
 #: Signs on a page for bytes that cannot be shown -> those bytes.
@@ -102,8 +117,6 @@ class TideTables(SourceReader):
 
 
 class Picture(SectionType):
-    from dlm_core.api import Attr
-
     name = "picture"
     attrs: Mapping[str, Any] = {"path": Attr(required=True), "alt": Attr()}
     body = "optional"
@@ -115,6 +128,41 @@ class Picture(SectionType):
 
     def media(self, section: Section) -> Iterable[tuple[str, str]]:
         return [("picture", section.attrs["path"])]
+
+
+class Smell(MediaKind):
+    """Eight floats."""
+
+    name = "smell"
+
+    def probe(self, path: Path) -> Mapping[str, Any]:
+        return {"bytes": path.stat().st_size}
+
+    def load(self, blob: bytes, policy: Mapping[str, Any]) -> tuple[float, ...]:
+        if len(blob) != 32:
+            raise ValueError("a smell is eight floats of four bytes")
+        return struct.unpack("<8f", blob)
+
+    def fingerprint(self, policy: Mapping[str, Any]) -> str:
+        return "smell-1"
+
+    def control_input(self) -> tuple[float, ...]:
+        return (0.0,) * 8
+
+    def facts(self, loaded: tuple[float, ...]) -> Mapping[str, Any]:
+        return {"notes": ["it is hardly there"] if max(loaded) < 0.1 else []}
+
+
+class SmellSection(SectionType):
+    name = "smell"
+    attrs: Mapping[str, Any] = {"path": Attr(required=True)}
+
+    def rows(self, section: Section, doc: Document) -> Iterable[Row]:
+        part = media_part("smell", (doc.path.parent / section.attrs["path"]).absolute())
+        yield chat_row([Message("user", (part,)), Message.of("assistant", section.content)], section.span)
+
+    def media(self, section: Section) -> Iterable[tuple[str, str]]:
+        return [("smell", section.attrs["path"])]
 
 
 class Pause(SectionType):
@@ -192,6 +240,16 @@ PICTURES = replace(
     with_plugins(pictures=lambda: plugin(dlm_section_types=[Picture()])),
     prepare=files({"harbour.png": "not looked at"}),
 )
+NOSE = BaseModel("nose", "hub:made-up/nose", "1", accepts={"smell": {}})
+SMELL_FILES = files(
+    {"rose.smell": struct.pack("<8f", *[0.5] * 8), "faint.smell": bytes(32), "broken.smell": "a rose, half of it"}
+)
+SMELLS = replace(
+    with_plugins(
+        smells=lambda: plugin(dlm_section_types=[SmellSection()], dlm_media_kinds=[Smell()], dlm_base_models=[NOSE])
+    ),
+    prepare=SMELL_FILES,
+)
 PREFERENCE = plugin(dlm_config_blocks=[Preference()])
 AROUND: Mapping[str, Around] = {
     **({} if find_spec("dlm_preference") else {"DLM0115": with_plugins(preference=lambda: PREFERENCE)}),
@@ -202,6 +260,10 @@ AROUND: Mapping[str, Around] = {
     "DLM0207": PICTURES,
     "DLM0209": with_plugins(pauses=lambda: plugin(dlm_section_types=[Pause()])),
     "DLM0215": PICTURES,
+    "DLM0216": replace(with_plugins(smells=lambda: plugin(dlm_section_types=[SmellSection()])), prepare=SMELL_FILES),
+    "DLM0217": SMELLS,
+    "DLM0218": SMELLS,
+    "DLM0219": SMELLS,
     "DLM0225": with_plugins(poems=lambda: POEMS),
     "DLM0303": with_plugins(tides=failing),
     "DLM0304": with_plugins(poems=lambda: POEMS, verses=lambda: plugin(dlm_section_types=[Poem()])),

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...api import (
     AdapterSettings,
-    BaseModel,
     Document,
     InterruptedRunError,
-    Media,
-    Problem,
     Row,
     Trainer,
     TrainJob,
@@ -40,14 +37,6 @@ class NullTrainer(Trainer):
 
     def wanted(self, doc: Document, rows: Sequence[Row]) -> bool:
         return any(row.kind in self.consumes for row in rows)
-
-    def problems(self, doc: Document, rows: Sequence[Row], base: BaseModel) -> Iterable[Problem]:
-        for row in rows:
-            parts = [part for message in row.messages for part in message.content]
-            for kind in sorted({part.kind for part in parts if isinstance(part, Media)} - base.accepts.keys()):
-                can = [key for key, other in self.plugins.base_models.items() if kind in other.accepts]
-                hint = f"bases that can: {', '.join(can) or 'none here'}"
-                yield Problem(row.span, f"the base {base.key} takes no {kind}", hint)
 
     def train(self, job: TrainJob) -> TrainResult:
         wording = Wording(self.plugins, job.base.model.accepts)

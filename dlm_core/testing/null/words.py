@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...api import Media, Message, Row, RunFailedError
+from ...api import Media, Message, Row
+from ...media import media_reader
 
 if TYPE_CHECKING:
     from ...plugins import Plugins
@@ -56,13 +55,9 @@ class Wording:
 
     def _look(self, part: Media) -> str:
         """What the part's kind loads, as one word."""
-        kind = self.plugins.get(self.plugins.media_kinds, part.kind)
-        try:
-            blob = Path(part.path).read_bytes()
-        except OSError as error:
-            raise RunFailedError(f"cannot read {part.path}: {error.strerror}") from error
-        loaded = kind.load(blob, self.accepts.get(part.kind, {}))
-        seen = json.dumps(loaded, separators=(",", ":"), default=lambda _: hashlib.sha256(blob).hexdigest())
+        self.plugins.get(self.plugins.media_kinds, part.kind)
+        loaded = media_reader(self.plugins, self.accepts).load(part)
+        seen = json.dumps(loaded, separators=(",", ":"), default=lambda _: part.sha256)
         return f" <{part.kind}:{seen}> ".replace(", ", ",")
 
 

@@ -1,10 +1,10 @@
 """A media kind that nobody foresaw: a smell, eight floats; its section type; a base that has a nose."""
 
-import hashlib
 import struct
 
 from dlm_core import hookimpl
-from dlm_core.api import Attr, BaseModel, Media, MediaKind, Message, SectionType, chat_row
+from dlm_core.api import Attr, BaseModel, MediaKind, Message, SectionType, chat_row
+from dlm_core.media import media_part
 
 
 class Smell(MediaKind):
@@ -30,9 +30,7 @@ class SmellSection(SectionType):
     attrs = {"path": Attr(required=True, doc="a file of eight floats")}
 
     def rows(self, section, doc):
-        path = (doc.path.parent / section.attrs["path"]).absolute()
-        Smell().probe(path)
-        part = Media("smell", str(path), hashlib.sha256(path.read_bytes()).hexdigest())
+        part = media_part("smell", (doc.path.parent / section.attrs["path"]).absolute())
         yield chat_row([Message("user", (part,)), Message.of("assistant", section.content)], section.at(0))
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
-from dlm_core.api import Attr, Document, Media, Message, Problem, Row, Section, SectionType, Text, chat_row
-
-from .media import NewPlugin
+from dlm_core.api import Attr, Document, Message, Problem, Row, Section, SectionType, Text, chat_row
+from dlm_core.media import media_part
 
 QUESTION = "What is this?"
 
@@ -22,12 +20,6 @@ class NewPluginSection(SectionType):
         return [("newplugin", section.attrs["path"])]
 
     def rows(self, section: Section, doc: Document) -> Iterator[Row | Problem]:
-        path = (doc.path.parent / section.attrs["path"]).absolute()
-        try:
-            NewPlugin().probe(path)
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        except (OSError, ValueError) as error:
-            yield Problem(section.span, f"{section.attrs['path']} cannot be used: {error}")
-            return
-        question = Message("user", (Media("newplugin", str(path), digest), Text(QUESTION)))
+        part = media_part("newplugin", (doc.path.parent / section.attrs["path"]).absolute())
+        question = Message("user", (part, Text(QUESTION)))
         yield chat_row([question, Message.of("assistant", section.content.strip())], section.at(0))
