@@ -20,7 +20,6 @@ from .api import (
     UsageError,
 )
 from .api.errors import UntrustedError
-from .cache import cache_of
 from .document import collect_rows, inspect_document, read_bytes, split_rows
 from .document.rows import PLUGIN_FAILED
 from .document.settings import training_settings
@@ -101,7 +100,7 @@ def check_bytes(
     base: BaseModel | None = None
     try:
         base = find_base(doc, plugins)
-        problems += media_problems(doc, rows, base, plugins, cache_of(doc.config, lambda message: None))
+        problems += media_problems(doc, rows, base, plugins)
         problems += _phase_problems((*assigned, *beside), doc, base)
     except DocumentError as error:
         problems += error.problems
@@ -144,7 +143,7 @@ def _further_problems(doc: Document, found: list[Problem], plugins: Plugins, all
         yield from error.problems
         return
     with suppress(PluginMissingError):
-        yield from media_problems(doc, rows, base, plugins, None)
+        yield from media_problems(doc, rows, base, plugins)
     if all(problem.code.startswith(_FRONTMATTER) or problem.severity == "warning" for problem in found):
         phases = order_phases(plugins.trainers.values(), doc, rows)
         asked = (*assign_rows(phases, rows, ())[0], *rows_beside(phases, rows, ()))

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from ..plugins import Plugins
 
 
-def media_problems(
-    doc: Document, rows: Iterable[Row], base: BaseModel | None, plugins: Plugins, cache: RowCache | None
-) -> Iterator[Problem]:
+def media_problems(doc: Document, rows: Iterable[Row], base: BaseModel | None, plugins: Plugins) -> Iterator[Problem]:
     """Errors and warnings at the sections they are of; each file is opened once, however many rows show it.
 
     Without a base files are looked at as their kind alone wants them.
@@ -27,7 +25,7 @@ def media_problems(
     if not carrying:
         return
     accepts = completed(base, plugins).accepts if base else {}
-    reader = media_reader(plugins, accepts, cache)
+    reader = media_reader(plugins, accepts, _cache(doc))
     places = {section.id: section.span for section in doc.sections}
     told: dict[tuple[str, str, str], list[Problem]] = {}
     refused: set[str] = set()
@@ -44,6 +42,12 @@ def media_problems(
             if key not in told:
                 told[key] = list(_file_problems(row, part, reader, plugins))
             yield from (replace(problem, span=row.span) for problem in told[key])
+
+
+def _cache(doc: Document) -> RowCache | None:
+    from ..cache import cache_of  # SQLite, which a check of a document without media does not need
+
+    return cache_of(doc.config, lambda message: None) if doc.config else None
 
 
 def _unknown_kind(row: Row, part: Media, plugins: Plugins) -> Problem:

@@ -131,7 +131,7 @@ class Desk:
         except DocumentError as error:
             return error.problems
         rows, found = collect_rows(document, gathered.sections, plugins)
-        found += media_problems(document, rows, None, plugins, None)
+        found += media_problems(document, rows, None, plugins)
         return tuple(sorted((*document.warnings, *gathered.warnings, *found), key=lambda problem: problem.span))
 
     def dlm(self, *argv: object, stdin: str = "") -> Result:
