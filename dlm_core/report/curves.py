@@ -52,7 +52,8 @@ def curve_figures(curve: Curve, number: int) -> str:
     found = ""
     if loss or held:
         lines = [Line("train", "training", thin(loss)), Line("validation", "validation", held, dots=True)]
-        found += drawing(f"loss-{number}", f"Loss, {curve.title}", "nats a token", lines)
+        unit = "" if curve.measured else "nats a token"  # a phase that measures itself has a loss of its own
+        found += drawing(f"loss-{number}", f"Loss, {curve.title}", unit, lines)
     if rate:
         found += drawing(f"rate-{number}", f"Learning rate, {curve.title}", "", [Line("rate", "", thin(rate))])
     note = f'<p class="note">{lost} steps had a loss that is no number and are not drawn.</p>' if lost else ""

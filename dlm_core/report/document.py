@@ -92,9 +92,10 @@ def _from_sources(record: RunRecord) -> str:
     others = [result for result in (record.exam.sections if record.exam else ()) if result.section_id not in own]
     if not others:
         return ""
+    named = len({result.adapter for result in others}) > 1
     worst = sorted(others, key=lambda result: result.gained)[:200]
     items = "".join(
-        f"<li>{badge(kind_of([result], 'validation'))} {losses(result, False)} {own_direction(result.title)}</li>"
+        f"<li>{badge(kind_of([result], 'validation'))} {losses(result, named)} {own_direction(result.title)}</li>"
         for result in worst
     )
     more = f'<p class="note">{len(others) - len(worst)} more are not listed.</p>' if len(others) > len(worst) else ""

@@ -132,8 +132,10 @@ def _short(loss: float) -> str:
 
 def _legend(record: RunRecord) -> str:
     kinds = [kind for kind in WORDS if kind != "unknown" or record.exam is None]
+    measures = {section.measure for section in record.exam.sections} if record.exam else set()
+    of_pairs = " Of pairs of answers: how many have the chosen one likelier, before → after."
     return (
         f'<p class="legend-row">{" ".join(badge(kind) for kind in kinds)}</p>'
         '<p class="note">Beside each section: its loss before → after, in nats a token over what training labels. '
-        "Well: fallen by 60 % or below 0.5; partly: by 20 %.</p>"
+        f"Well: fallen by 60 % or below 0.5; partly: by 20 %.{of_pairs * ('accuracy' in measures)}</p>"
     )

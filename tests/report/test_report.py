@@ -265,6 +265,7 @@ def test_several_adapters_and_no_questions(dlm_desk) -> None:
     assert "adapters knowledge, tone" in page.text
     assert "Loss, sft of knowledge" in page.text
     assert "Loss, sft of tone" in page.text
+    assert page.source.count(">nats a token<") == 2
     assert "The document asks no questions" in page.text
 
 

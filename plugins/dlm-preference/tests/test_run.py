@@ -109,6 +109,8 @@ def test_prose_questions_and_preferences_in_one_run(desk: Desk, base: Path) -> N
     told = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
     margin, accuracy = after["values"]["margin"], after["values"]["accuracy"]
     assert f"measured, preference before after margin 0 {margin:.3g} accuracy 0.5 {accuracy:.3g}" in told
+    assert "Of pairs of answers: how many have the chosen one likelier" in told
+    assert "nats a token" not in page.partition("Loss, preference")[2].partition("</svg>")[0]
     assert "nothing changed" in desk.dlm("run", path).err
 
 
