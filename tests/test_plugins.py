@@ -34,6 +34,10 @@ HEAD = "from dlm_core import hookimpl\n"
 BROKEN = {
     "imports": ("import nothing_of_that_name\n", "No module named 'nothing_of_that_name'"),
     "misspelt": (HEAD + "@hookimpl\ndef dlm_trainer():\n    return []\n", "did you mean 'dlm_trainers'?"),
+    "of_nobody": (
+        HEAD + "@hookimpl\ndef dlm_far_too_strange_a_name():\n    return []\n",
+        "neither core nor a plugin at work opens one of this name",
+    ),
     "argument": (HEAD + "@hookimpl\ndef dlm_trainers(nothing):\n    return []\n", "'nothing'"),
     "newer": ("DLM_API = 99\n", "written for plugin API 99"),
     "raises": (
@@ -157,6 +161,12 @@ def test_all_the_broken_plugins_at_once_leave_the_rest_working(desk, site):
         {"kind": "section type", "name": "ode", "by": ["one (dlm-one 1.2)", "two (dlm-two 1.2)"]}
     ]
     assert "section type ode is claimed by" in desk.dlm("plugins", env=env).out
+
+
+def test_an_optional_hook_that_nobody_opens_costs_nothing(desk, site):
+    folder, env = site
+    install(folder, "poem", POEM + "\n\n@hookimpl(optionalhook=True)\ndef dlm_rhymes():\n    return ['pond']\n")
+    assert desk.dlm("check", desk.write('::poem by="B"::\nold pond\n'), env=env).code == 0
 
 
 def test_what_a_plugin_prints_is_not_in_the_report(desk, site):

@@ -39,13 +39,16 @@ def load() -> Plugins:
 def table() -> str:
     """The text of known.py."""
     plugins = load()
-    lines = [
-        f'    ("{kind}", "{name}"): ("{plugin.dist}", "{plugin.name}"),\n'
+    found = [
+        (kind, name, plugin)
         for plugin in plugins.all
         if plugin.state != "builtin"
         for kind, names in provisions(plugins).get(plugin.name, {}).items()
         for name in names
     ]
+    for owned in plugins.collect("dlm_hookspecs", type):
+        found += [("hook", name, owned.owner) for name in vars(owned.value) if name.startswith("dlm_")]
+    lines = [f'    ("{kind}", "{name}"): ("{plugin.dist}", "{plugin.name}"),\n' for kind, name, plugin in found]
     return f"{_HEAD}{''.join(sorted(lines))}}}\n"
 
 

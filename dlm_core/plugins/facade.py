@@ -134,14 +134,19 @@ class Plugins:
         callers = self._manager.get_hookcallers(module) or []
         plugin.hooks = tuple(sorted(caller.name for caller in callers))
         for caller in callers:
-            if caller.has_spec():
-                continue
-            close = closest(caller.name, self._hook_names())
-            maybe = f"; did you mean {close!r}?" if close else ""
-            plugin.fail(RuntimeError(f"no such hook {caller.name!r}{maybe}"))
+            mine = [impl for impl in caller.get_hookimpls() if impl.plugin is module]
+            if not caller.has_spec() and not all(impl.optionalhook for impl in mine):
+                plugin.fail(RuntimeError(f"no such hook {caller.name!r}{self._about_hook(caller.name)}"))
         if plugin.error:
             self._manager.unregister(module)
             del self._modules[plugin.name]
+
+    def _about_hook(self, name: str) -> str:
+        """What a hook that nobody at work opens may be: another plugin's, or a misspelt one."""
+        if hint := hints.for_name(self, "hook", name):
+            return f": {hint.text}"
+        close = closest(name, self._hook_names())
+        return f"; did you mean {close!r}?" if close else ": neither core nor a plugin at work opens one of this name"
 
     def _hook_names(self) -> list[str]:
         return [name for name, caller in vars(self._manager.hook).items() if getattr(caller, "spec", None)]

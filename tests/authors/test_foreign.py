@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import struct
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dlm_core.hookspecs import DlmSpec
+from dlm_core.plugins import Plugins
 
 from .packages import entry_points, environment
 
+ROOT = Path(__file__).parents[2]
 FOREIGN = Path(__file__).parent / "foreign"
 MODULES = sorted(path.stem for path in FOREIGN.glob("*.py"))
+#: Hooks that await the page of the first plugin that fills them.
+UNSHOWN = {"dlm_hf_modalities"}
+#: Strangers that are plugins of a plugin of this project.
+GUESTS = {"shorter"}
 NO_ENTRY = {"longest"}  # the module of a command
 FRONT = "dlm_id: 01KAPQ5T0J8E6M3Y7VZ2R4W9XC\ndlm_version: 15\n"
 PAIR = "::instruction::\n### Q\nWhere?\n### A\nHere.\n"
@@ -81,6 +89,30 @@ def test_no_stranger_needs_more_than_forty_lines(module: str) -> None:
 def test_every_hook_has_a_stranger() -> None:
     text = "".join((FOREIGN / f"{module}.py").read_text() for module in MODULES)
     assert [hook for hook in vars(DlmSpec) if hook.startswith("dlm_") and hook not in text] == []
+
+
+def test_every_hook_that_a_plugin_of_this_project_opens_has_a_page_and_a_stranger() -> None:
+    """A page shows its code; a stranger's file holds the same."""
+    pages = [page.read_text() for page in sorted((ROOT / "docs").rglob("*.md"))]
+    strangers = [(FOREIGN / f"{module}.py").read_text() for module in MODULES]
+    for owned in Plugins.load().collect("dlm_hookspecs", type):
+        for hook in [name for name in vars(owned.value) if name.startswith("dlm_")]:
+            shown = [code for page in pages for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL)]
+            code = next((code for code in shown if f"@hookimpl\ndef {hook}(" in code), "")
+            assert code or hook in UNSHOWN, f"no page shows a plugin with {hook}"
+            assert any(one.endswith(code) for one in strangers), f"no stranger is what the page shows of {hook}"
+
+
+@pytest.mark.skipif(find_spec("dlm_preference") is None, reason="needs dlm-preference")
+def test_a_judge_of_answers(away: Away) -> None:
+    away.run(PAIR, only="shorter")
+    mine = ("preference", "mine", "notes.dlm", "--json", "--judge")
+    done = away.dlm(*mine, "shorter", only="preference,shorter")
+    assert (done.returncode, json.loads(done.stdout)["judge"]) == (0, "shorter"), done.stderr
+    misspelt = away.dlm(*mine, "shortr", only="preference,shorter")
+    assert (misspelt.returncode, "did you mean `shorter`?" in misspelt.stderr) == (2, True)
+    alone = away.dlm("plugins", "--why", "shorter", only="shorter")
+    assert "no such hook 'dlm_preference_judges': provided by preference (dlm-preference" in alone.stdout
 
 
 def test_a_section_type(away: Away) -> None:
@@ -190,7 +222,7 @@ def test_base_models(away: Away) -> None:
 
 def test_all_strangers_at_once_change_nothing_in_a_plain_document(away: Away) -> None:
     alone = away.run(PAIR, only="")
-    everybody = ",".join(sorted(set(MODULES) - NO_ENTRY))
+    everybody = ",".join(sorted(set(MODULES) - NO_ENTRY - GUESTS))
     together = away.run(PAIR, "--force", only=everybody)
     weights = "adapter_model.safetensors"
     assert (adapter(together) / weights).read_bytes() == (adapter(alone) / weights).read_bytes()
