@@ -5,6 +5,8 @@ reports tokens a CPU-second over the training steps alone.  Before training, eve
 their losses must agree, or the comparison means nothing.
 
     python benchmarks/train_speed.py [--rows 64] [--hidden 192 --layers 8 --vocabulary 32000] [--json]
+    python benchmarks/train_speed.py --base tiny                    # the included base
+    python benchmarks/train_speed.py --hidden 512 --layers 14       # a Llama of 60 million weights
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ def table(found: dict[str, dict[str, float]]) -> str:
 
 
 def run(name: str, options: argparse.Namespace, place: str) -> dict[str, float]:
-    sizes = [f"--{key}={getattr(options, key)}" for key in ("rows", "hidden", "layers", "vocabulary")]
+    sizes = [f"--{key}={getattr(options, key)}" for key in ("rows", "hidden", "layers", "vocabulary", "base")]
     settings = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     command = [sys.executable, __file__, *sizes, f"--place={place}", f"--variant={name}"]
     done = subprocess.run(command, env=settings, check=True, capture_output=True, text=True)
@@ -77,6 +79,11 @@ def model_of(options: argparse.Namespace) -> Any:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
+    if options.base == "tiny":
+        import dlm_tiny
+
+        folder = Path(dlm_tiny.__file__).parent / "model"
+        return LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).requires_grad_(False)
     config = LlamaConfig(
         vocab_size=options.vocabulary,
         hidden_size=options.hidden,
@@ -265,11 +272,15 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in (("rows", 64), ("hidden", 192), ("layers", 8), ("vocabulary", 32000)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--base", choices=("random", "tiny"), default="random")
     parser.add_argument("--only", nargs="+", choices=VARIANTS)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--variant", choices=VARIANTS, help=argparse.SUPPRESS)
     parser.add_argument("--place", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.base == "tiny":
+        options.vocabulary = 4096
+    return options
 
 
 if __name__ == "__main__":
