@@ -72,6 +72,7 @@ TOOLBOX = {
         "loading",
         "loop",
         "loss",
+        "modalities",
         "phase",
         "sft",
         "testing",

@@ -110,7 +110,7 @@ class MediaKind(ABC):
 
     @abstractmethod
     def probe(self, path: Path) -> Mapping[str, Any]:
-        """Facts that a look at the file's head gives.  Raise ValueError when it cannot be used."""
+        """Facts that a look at the file's head gives, `notes` among them.  Raise ValueError when it cannot be used."""
 
     @abstractmethod
     def load(self, blob: bytes, policy: Mapping[str, Any]) -> Any:

@@ -70,12 +70,11 @@ def _file_problems(row: Row, part: Media, reader: MediaReader, plugins: Plugins)
     kind = plugins.media_kinds[part.kind]
     name = Path(part.path).name
     try:
-        kind.probe(Path(part.path))
-        facts = reader.facts(part)
+        notes = [*kind.probe(Path(part.path)).get("notes", ()), *reader.facts(part).get("notes", ())]
     except (ValueError, OSError, DlmError) as error:
         why = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
         why = why.removeprefix(f"{part.path} cannot be used: ")
         yield Problem(row.span, f"{name} cannot be used: {why}", getattr(error, "hint", None), code="DLM0218")
         return
-    for note in facts.get("notes", ()):
+    for note in notes:
         yield Problem(row.span, f"{name}: {note}", None, "warning", "DLM0219")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..api import Document, Media, Section
 from ..files import expand_home
@@ -39,13 +39,21 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def media_part(kind: str, path: Path, options: dict[str, object] | None = None) -> Media:
-    """A part of a message about the file at an absolute path.
+def section_media(kind: str, section: Section, doc: Document, options: Mapping[str, Any] | None = None) -> Media:
+    """A part about the file that a section names by its attribute `path`, or that it was read from.
 
     Raises ValueError for a file that cannot be read or must not be.
     """
+    if section.source:
+        return media_part(kind, Path(section.file), options)
+    return media_part(kind, doc.path.parent / expand_home(section.attrs["path"]), options)
+
+
+def media_part(kind: str, path: Path, options: Mapping[str, Any] | None = None) -> Media:
+    """A part of a message about a file.  Raises ValueError for one that cannot be read or must not be."""
     try:
-        return Media(kind, str(path), file_sha256(media_file(path.parent, path.name)), options or {})
+        found = media_file(path.parent, path.name)
+        return Media(kind, str(found), file_sha256(found), options or {})
     except OSError as error:
         raise ValueError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
 

@@ -10,6 +10,5 @@ RESERVED = frozenset(
     {
         ("config block", "training.audio"),
         ("section type", "audio"),
-        ("section type", "image"),
     }
 )

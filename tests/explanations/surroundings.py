@@ -35,7 +35,7 @@ from dlm_core.api import (
     chat_row,
 )
 from dlm_core.cli import invoke
-from dlm_core.media import media_part
+from dlm_core.media import section_media
 from dlm_core.plugins import Plugins
 
 #: Signs on a page for bytes that cannot be shown -> those bytes.
@@ -158,7 +158,7 @@ class SmellSection(SectionType):
     attrs: Mapping[str, Any] = {"path": Attr(required=True)}
 
     def rows(self, section: Section, doc: Document) -> Iterable[Row]:
-        part = media_part("smell", (doc.path.parent / section.attrs["path"]).absolute())
+        part = section_media("smell", section, doc)
         yield chat_row([Message("user", (part,)), Message.of("assistant", section.content)], section.span)
 
     def media(self, section: Section) -> Iterable[tuple[str, str]]:
@@ -244,6 +244,15 @@ NOSE = BaseModel("nose", "hub:made-up/nose", "1", accepts={"smell": {}})
 SMELL_FILES = files(
     {"rose.smell": struct.pack("<8f", *[0.5] * 8), "faint.smell": bytes(32), "broken.smell": "a rose, half of it"}
 )
+SEEING = BaseModel("seeing", "hub:made-up/seeing", "1", accepts={"image": {}})
+
+
+def picture(folder: Path) -> None:
+    from dlm_image.testing import draw
+
+    draw("blue", "stripes").save(folder / "harbour.png")
+
+
 SMELLS = replace(
     with_plugins(
         smells=lambda: plugin(dlm_section_types=[SmellSection()], dlm_media_kinds=[Smell()], dlm_base_models=[NOSE])
@@ -279,6 +288,7 @@ AROUND: Mapping[str, Around] = {
     "DLM0503": Around(files({"texts/a.txt": "One.\n", "texts/b.txt": "Two.\n"})),
     "DLM0504": Around(files({"texts/a.txt": "One.\n", "texts/b.txt": b"Two.\0\n"})),
     "DOC0001": Around(files({"faq.csv": "q,a\nWhen?,Noon.\nWho?,Oda, of Orro\n", "repaired.csv": "q,a\nWho?,Oda\n"})),
+    "IMAGE0001": replace(with_plugins(bases=lambda: plugin(dlm_base_models=[SEEING])), prepare=picture),
     "GGUF0001": Around(partial(base, edit=with_gelu)),
     "GGUF0003": Around(partial(base, edit=without_template)),
     "HF0005": Around(partial(base, edit=in_eight_bits)),

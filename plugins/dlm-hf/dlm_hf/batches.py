@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -12,6 +12,7 @@ import torch
 if TYPE_CHECKING:
     from dlm_core.api import Batch
 
+    from .modalities import Senses
     from .tokens import Example
 
 # Rows of this many steps are sorted by length together: enough to pad little, few enough to keep steps mixed.
@@ -48,28 +49,33 @@ class MicroBatch:
 
     `ids` has shape (rows, longest).  There is no attention mask: with causal attention a token never sees what is
     right of it, and no padded position has a target.  `positions` are indices into the flattened (rows · longest)
-    positions whose next token is learned, and `targets` those next tokens.
+    positions whose next token is learned, and `targets` those next tokens.  `beside` is what the forward pass takes
+    beside ids: the rows' media.
     """
 
     ids: torch.Tensor
     positions: torch.Tensor
     targets: torch.Tensor
     lines: tuple[int, ...]
+    beside: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> MicroBatch:
         if device.type == "cpu":
             return self
-        return MicroBatch(self.ids.to(device), self.positions.to(device), self.targets.to(device), self.lines)
+        beside = {name: one.to(device) for name, one in self.beside.items()}
+        return MicroBatch(self.ids.to(device), self.positions.to(device), self.targets.to(device), self.lines, beside)
 
 
-def collate(examples: Sequence[Example], pad_id: int) -> MicroBatch:
-    """Pad examples to the longest and list the positions that predict a learned token."""
+def collate(examples: Sequence[Example], pad_id: int, senses: Senses | None = None) -> MicroBatch:
+    """Pad examples to the longest and list the positions that predict a learned token; `senses` opens their media."""
     longest = max(len(one.ids) for one in examples)
     ids = torch.tensor([one.ids + (pad_id,) * (longest - len(one.ids)) for one in examples])
     learned = torch.tensor([one.learned[1:] + (False,) * (longest - len(one.ids) + 1) for one in examples])
     positions = learned.flatten().nonzero().squeeze(1)
     # A predicting position is never the last of its row, so the next flat position is in the same row.
-    return MicroBatch(ids, positions, ids.flatten()[positions + 1], tuple(one.line for one in examples))
+    media = [part for one in examples for part in one.media]
+    beside = senses.tensors(media, ids) if senses and media else {}
+    return MicroBatch(ids, positions, ids.flatten()[positions + 1], tuple(one.line for one in examples), beside)
 
 
 def in_turn(examples: Sequence[Learnable], turns: Mapping[str, Sequence[int]], epoch: int) -> list[int]:

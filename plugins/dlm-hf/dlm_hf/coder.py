@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from dlm_core.api import BaseMissingError, Message, RunFailedError
+from dlm_core.api import BaseMissingError, Message, RunFailedError, Text
 from dlm_core.clock import without_clock
 
 from . import template
+from .expanding import expand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from tokenizers import Tokenizer
+
+    from .modalities import Senses
 
 # Templates of models that think aloud write the empty thought themselves, in training and when asked.
 _VARIABLES: Mapping[str, Any] = {"enable_thinking": False}
@@ -42,6 +45,7 @@ class Coder:
     chat_template: str = field(repr=False)
     special_tokens: Mapping[str, str]
     sha256: str = ""
+    senses: Senses | None = field(default=None, repr=False, compare=False)
 
     def encode(self, text: str) -> list[int]:
         """Ids of rendered text: special tokens are recognised, none is added."""
@@ -60,23 +64,30 @@ class Coder:
         """
         plain = self._plain(messages, system_prompt)
         text = template.render(self._template(), plain, self._variables(), answer_next)
-        for message in plain:
-            if message["content"].strip() not in text:
+        for role, said in ((message["role"], said) for message in plain for said in _texts(message["content"])):
+            if said.strip() not in text:
                 raise RunFailedError(
-                    f"the base's chat template leaves out the {message['role']} message {message['content'][:40]!r}",
+                    f"the base's chat template leaves out the {role} message {said[:40]!r}",
                     "remove it from the document, or choose a base whose template knows that role",
                 )
-        return text
+        return expand(text, messages, self.senses)[0]
 
     def answer_spans(self, messages: Sequence[Message], system_prompt: str | None) -> list[tuple[int, int]]:
         """Where the template's `{% generation %}` blocks lie in `render(…, answer_next=False)`, in characters."""
-        return template.answer_spans(self._template(), self._plain(messages, system_prompt), self._variables())
+        plain = self._plain(messages, system_prompt)
+        spans = template.answer_spans(self._template(), plain, self._variables())
+        if not spans or self.senses is None:
+            return spans
+        moved = expand(template.render(self._template(), plain, self._variables(), False), messages, self.senses)[1]
+        return [(moved(start), moved(end)) for start, end in spans]
 
     def message_spans(
         self, messages: Sequence[Message], system_prompt: str | None, answer_next: bool
     ) -> list[tuple[int, int]]:
         """Where each message's text, without outer blanks, lies in `render(…)`, in characters; empty if uncertain."""
         plain = self._plain(messages, system_prompt)
+        if not all(isinstance(message["content"], str) for message in plain):
+            return []
         spans = template.message_spans(self._template(), plain, self._variables(), answer_next)
         return spans[len(plain) - len(messages) :]
 
@@ -91,16 +102,27 @@ class Coder:
     def _variables(self) -> dict[str, Any]:
         return {**_VARIABLES, **self.special_tokens}
 
-    @staticmethod
-    def _plain(messages: Sequence[Message], system_prompt: str | None) -> list[dict[str, str]]:
-        plain = [{"role": message.role, "content": message.text} for message in messages]
+    def _plain(self, messages: Sequence[Message], system_prompt: str | None) -> list[dict[str, Any]]:
+        """Messages as the template takes them: with contents as texts, or as lists of parts."""
         if system_prompt and not any(message.role == "system" for message in messages):
-            plain.insert(0, {"role": "system", "content": system_prompt})
-        return plain
+            messages = (Message.of("system", system_prompt), *messages)
+        texts = self.senses is None or template.takes_texts(self._template(), tuple(self._variables().items()))
+        return [
+            {"role": message.role, "content": message.text if texts and not message.media else self._parts(message)}
+            for message in messages
+        ]
+
+    def _parts(self, message: Message) -> list[Mapping[str, str]]:
+        if self.senses is None and message.media:
+            raise RunFailedError(f"this base takes no {message.media[0].kind}", "choose a base that does")
+        return [
+            {"type": "text", "text": part.text} if isinstance(part, Text) else self.senses.content(part)  # type: ignore[union-attr]
+            for part in message.content
+        ]
 
 
-def load_coder(folder: Path) -> Coder:
-    """Read a base's tokenizer, special tokens, stop tokens and chat template.
+def load_coder(folder: Path, senses: Senses | None = None) -> Coder:
+    """Read a base's tokenizer, special tokens, stop tokens and chat template; `senses` are what it takes besides text.
 
     Raises BaseMissingError when `tokenizer.json` is missing or no end-of-sequence token is named anywhere.
     """
@@ -140,7 +162,13 @@ def load_coder(folder: Path) -> Coder:
         chat_template=source,
         special_tokens=names,
         sha256=_digest(data, settings),
+        senses=senses,
     )
+
+
+def _texts(content: Any) -> list[str]:
+    """The texts of a message's content as a template takes it."""
+    return [content] if isinstance(content, str) else [part["text"] for part in content if part["type"] == "text"]
 
 
 def _digest(data: bytes, settings: Mapping[str, Any]) -> str:

@@ -78,9 +78,13 @@ def encoded_rows(
         sorts: dict[str, dict[str, Row]] = {}
         names = [row.hash for row in chunk]
         for name, row in zip(names, chunk, strict=True):
-            sorts.setdefault(row.kind if row.kind in ("text", "chat") else "other", {})[name] = row
+            sort = row.kind if row.kind in ("text", "chat") else "other"
+            sorts.setdefault("media" if row.media else sort, {})[name] = row
         found: dict[str, Encoded] = {}
         for kind, mine in sorts.items():
+            if kind == "media":  # what stands for a file is not known from the row alone
+                found |= ((name, encode_chat(row)) for name, row in mine.items())
+                continue
             found |= _some(coder, mine, kind, system_prompt, fits, encode_chat, cache)
         yield from map(found.__getitem__, names)
 

@@ -9,25 +9,36 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dlm_core.api import Media
+
 
 class Example:
     """Token ids and, for each, whether it is learned; `row` indexes the rows it was made from, `line` their document.
+    `media` are the files that some of the ids stand for, in their order.
 
     An id is predicted from the ids before it, so the first one is never learned.  `ids` and `learned` are made anew
     whenever they are asked for: a hundred million tuples of numbers would not fit where their bytes do.
     """
 
-    __slots__ = ("_ids", "_runs", "key", "line", "row")
+    __slots__ = ("_ids", "_runs", "key", "line", "media", "row")
 
-    def __init__(self, ids: Sequence[int], learned: Sequence[bool], line: int = 0, key: str = "", row: int = 0) -> None:
+    def __init__(
+        self,
+        ids: Sequence[int],
+        learned: Sequence[bool],
+        line: int = 0,
+        key: str = "",
+        row: int = 0,
+        media: tuple[Media, ...] = (),
+    ) -> None:
         self._ids, self._runs = ids if isinstance(ids, array) else compact(ids), runs_of(learned)
-        self.line, self.key, self.row = line, key, row
+        self.line, self.key, self.row, self.media = line, key, row, media
 
     @classmethod
     def of_runs(cls, ids: array[int], runs: tuple[int, ...], line: int, key: str, row: int) -> Example:
         """An example whose mask is given as the lengths of its unlearned, learned, unlearned … stretches."""
         self = cls.__new__(cls)
-        self._ids, self._runs, self.line, self.key, self.row = ids, runs, line, key, row
+        self._ids, self._runs, self.line, self.key, self.row, self.media = ids, runs, line, key, row, ()
         return self
 
     @property
@@ -67,7 +78,7 @@ class Example:
         return f"Example(ids={self.ids}, learned={self.learned}, line={self.line}, key={self.key!r}, row={self.row})"
 
     def _parts(self) -> tuple[object, ...]:
-        return self.ids, self._runs, self.line, self.key, self.row
+        return self.ids, self._runs, self.line, self.key, self.row, self.media
 
 
 def compact(ids: Sequence[int]) -> array[int]:

@@ -6,7 +6,7 @@ so an answer does not depend on the prompts beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,6 +19,17 @@ from .blend import See, see_nothing
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+NOTHING: Mapping[str, Tensor] = {}
+
+#: From a prompt's place to what the forward pass takes beside its ids.
+Beside = Callable[[int], Mapping[str, Tensor]]
+
+
+def nothing_beside(_place: int) -> Mapping[str, Tensor]:
+    """What a prompt of text alone has beside its ids."""
+    return NOTHING
+
+
 _ROWS = 32  # prompts in one batch
 _TOKENS = 32_768  # tokens of one batch with the answers to come, which bounds the cache
 
@@ -30,18 +41,24 @@ def answers(
     stop_ids: frozenset[int],
     context: int,
     see: See = see_nothing,
+    media: Beside = nothing_beside,
 ) -> list[list[int]]:
     """The answer to each prompt as token ids, without the stop token.  Prompts must be shorter than `context`.
 
-    `see` is told before each forward pass which prompts it is of.
+    `see` is told before each forward pass which prompts it is of.  `media` gives, for one prompt, what the forward pass
+    takes beside its ids; a prompt that has any is answered alone.
     """
     found: list[list[int]] = [[] for _ in prompts]
-    for batch in batches([len(prompt) for prompt in prompts], sampling.max_tokens):
+    beside = [media(place) for place in range(len(prompts))]
+    plain = [place for place, some in enumerate(beside) if not some]
+    groups = [[plain[at] for at in some] for some in batches([len(prompts[at]) for at in plain], sampling.max_tokens)]
+    for batch in [*groups, *([place] for place, some in enumerate(beside) if some)]:
 
         def see_rows(rows: Sequence[int], batch: Sequence[int] = batch) -> None:
             see([batch[row] for row in rows])
 
-        for tokens in steps(model, [prompts[place] for place in batch], sampling, stop_ids, context, see_rows):
+        mine = [prompts[place] for place in batch]
+        for tokens in steps(model, mine, sampling, stop_ids, context, see_rows, beside[batch[0]]):
             for row, token in tokens:
                 found[batch[row]].append(token)
     return found
@@ -67,8 +84,12 @@ def steps(
     stop_ids: frozenset[int],
     context: int,
     see: See = see_nothing,
+    beside: Mapping[str, Tensor] = NOTHING,
 ) -> Iterator[list[tuple[int, int]]]:
-    """After each forward pass, the (prompt's index, new token) pairs of the prompts that are still being answered."""
+    """After each forward pass, the (prompt's index, new token) pairs of the prompts that are still being answered.
+
+    `beside` is what the first forward pass takes beside the ids.
+    """
     ids, mask = _left_padded(prompts, model.device)
     padded = not bool(mask.all())
     dice = [torch.Generator().manual_seed(sampling.seed) for _ in prompts]
@@ -78,6 +99,7 @@ def steps(
     count = 0
     while alive:
         extra = {"attention_mask": mask, "position_ids": _positions(mask, ids.shape[1])} if padded else {}
+        extra |= beside if not count else {}
         see(alive)
         output = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1, **extra)
         cache, count = output.past_key_values, count + 1

@@ -166,10 +166,16 @@ def _compute_alike(model: PreTrainedModel) -> None:
 def _model_class(base: LocatedBase) -> Any:
     """The class that transformers itself registers for this model type; code inside the folder is never run."""
     import transformers
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES,
+    )
 
     config = read_config(base.folder)
-    name = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.get("model_type"))
+    family = config.get("model_type")
+    several = MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES if base.model.accepts else {}
+    name = several.get(family) or MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(family)
+    name = name or MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES.get(family)
     if name is None:
         raise BaseMissingError(
             f"transformers {transformers.__version__} has no causal language model of type "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -60,11 +60,14 @@ def detach(model: Any) -> Any:
 
 
 def targets(model: Any, wanted: str | tuple[str, ...]) -> list[str]:
-    """The module names an adapter attaches to; `auto` means every linear layer but the head."""
+    """The module names an adapter attaches to; `auto` means every linear layer but the head.
+
+    In a base that also takes in media these are the layers of its language model; others only by their whole name.
+    """
     known = linear_layers(model)
+    spoken = language_layers(model)
     if wanted == "auto":
-        head = model.get_output_embeddings()
-        return sorted({name.rpartition(".")[2] for name, module in known.items() if module is not head})
+        return sorted({_last(name) for name in spoken} if _is_all(model, spoken, known) else spoken)
     listed = sorted(wanted)
     missing = [one for one in listed if not any(name == one or name.endswith(f".{one}") for name in known)]
     if missing:
@@ -72,7 +75,29 @@ def targets(model: Any, wanted: str | tuple[str, ...]) -> list[str]:
         raise RunFailedError(
             f"the base has no linear layer named {', '.join(missing)}", f"training.target_modules can name: {available}"
         )
-    return listed
+    if _is_all(model, spoken, known):
+        return listed
+    return sorted({name for one in listed for name in _matching(one, spoken) or _matching(one, known)})
+
+
+def language_layers(model: Any) -> list[str]:
+    """The linear layers of the model that writes, but its head: what takes in media stays as the base has it."""
+    head, decoder = model.get_output_embeddings(), model.get_decoder() if hasattr(model, "get_decoder") else None
+    inside = next((f"{name}." for name, module in model.named_modules() if module is decoder and name), "")
+    return [name for name, module in linear_layers(model).items() if module is not head and name.startswith(inside)]
+
+
+def _is_all(model: Any, spoken: Sequence[str], known: Mapping[str, Any]) -> bool:
+    head = model.get_output_embeddings()
+    return len(spoken) == sum(module is not head for module in known.values())
+
+
+def _matching(wanted: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name == wanted or name.endswith(f".{wanted}")]
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def linear_layers(model: Any) -> dict[str, Any]:

@@ -13,6 +13,8 @@ import torch.nn.functional as F  # noqa: N812 - the field's standard name
 import torch.utils.checkpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from transformers import PreTrainedModel
 
     from .batches import MicroBatch
@@ -82,13 +84,19 @@ def label_losses(model: Any, batch: MicroBatch, plain_head: bool) -> torch.Tenso
     return torch.cat([F.cross_entropy(head(part).float(), wanted, reduction="none") for part, wanted in parts])
 
 
+def in_dtype(tensors: Mapping[str, torch.Tensor], dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """The same tensors, those of fractions in a model's dtype."""
+    return {name: one.to(dtype) if one.is_floating_point() else one for name, one in tensors.items()}
+
+
 def labelled_states(model: Any, batch: MicroBatch, plain_head: bool) -> torch.Tensor:
     """What predicts each learned token: hidden states (labelled, width), or logits without a plain head."""
+    beside = in_dtype(batch.beside, model.dtype)
     if plain_head:
         decoder = getattr(model, model.base_model_prefix)
-        states = decoder(input_ids=batch.ids, use_cache=False).last_hidden_state
+        states = decoder(input_ids=batch.ids, use_cache=False, **beside).last_hidden_state
     else:
-        states = model(input_ids=batch.ids, use_cache=False).logits
+        states = model(input_ids=batch.ids, use_cache=False, **beside).logits
     # index_select over distinct positions has a deterministic backward pass, which a boolean mask has not everywhere.
     chosen: torch.Tensor = states.reshape(-1, states.shape[-1]).index_select(0, batch.positions)
     return chosen

@@ -15,12 +15,19 @@ if TYPE_CHECKING:
     from dlm_core.api import Row
     from dlm_core.cache import RowCache
 
+    from .modalities import Senses
+
 
 def row_sizes(
-    folder: Path, rows: Sequence[Row], system_prompt: str | None, sequence_len: int, cache: RowCache | None = None
+    folder: Path,
+    rows: Sequence[Row],
+    system_prompt: str | None,
+    sequence_len: int,
+    cache: RowCache | None = None,
+    senses: Senses | None = None,
 ) -> list[RowSize]:
     """The size of each row as the trainer would see it.  An over-long chat is reported in its full length."""
-    coder = tokens.load_coder(folder)
+    coder = tokens.load_coder(folder, senses)
     flat = [one for row in rows for one in row.choices or (row,)]
     sizes = iter(tokens.row_sizes(coder, flat, system_prompt, sequence_len, cache))
     return [_together(next(sizes), next(sizes)) if row.choices else next(sizes) for row in rows]

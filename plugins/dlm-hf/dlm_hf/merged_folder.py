@@ -29,6 +29,8 @@ _COPIED = (
     "tokenizer_config.json",
     "special_tokens_map.json",
     "chat_template.jinja",
+    "preprocessor_config.json",
+    "processor_config.json",
     "model.safetensors.index.json",
 )
 _LICENCES = ("LICENSE*", "NOTICE*", "USE_POLICY*")

@@ -19,6 +19,8 @@ from .tokens import Coder, Example, all_examples, load_coder
 if TYPE_CHECKING:
     from peft import PeftModel
 
+    from .modalities import Senses
+
 _ENCODED = 1024  # rows encoded, or read from the cache, at a time
 _WINDOW = 64  # prompts or rows sorted by length at a time; results still come in order
 _SCORED_LENGTH = 2048  # tokens; longer texts are scored in pieces
@@ -30,10 +32,15 @@ class HfOpenModel(OpenModel):
     blends = True
 
     def __init__(
-        self, base: LocatedBase, adapters: Path | None, precision: Precision, system_prompt: str | None
+        self,
+        base: LocatedBase,
+        adapters: Path | None,
+        precision: Precision,
+        system_prompt: str | None,
+        senses: Senses | None = None,
     ) -> None:
         self.base, self.system_prompt = base, system_prompt
-        self.coder: Coder = load_coder(base.folder)
+        self.coder: Coder = load_coder(base.folder, senses)
         folders = adapter_folders(adapters) if adapters else {}
         if adapters and not folders:
             raise RunFailedError(f"{adapters} holds no adapter", "train the document first: `dlm train`")
@@ -56,7 +63,11 @@ class HfOpenModel(OpenModel):
         for start in range(0, len(ids), _WINDOW):
             window = ids[start : start + _WINDOW]
             with self._answering(adapter, start, len(window)) as see:
-                found = answers(self.model, window, sampling, self.coder.stop_ids, self.base.shape.context, see)
+
+                def media(place: int, start: int = start) -> dict[str, Any]:
+                    return self._beside(prompts[start + place], ids[start + place])
+
+                found = answers(self.model, window, sampling, self.coder.stop_ids, self.base.shape.context, see, media)
             yield from (self.coder.decode(answer) for answer in found)
 
     def stream(
@@ -66,7 +77,8 @@ class HfOpenModel(OpenModel):
 
         ids = self._ask(prompt)
         with self._answering(adapter, 0, 1) as see:
-            new = steps(self.model, [ids], sampling, self.coder.stop_ids, self.base.shape.context, see)
+            beside = self._beside(prompt, ids)
+            new = steps(self.model, [ids], sampling, self.coder.stop_ids, self.base.shape.context, see, beside)
             yield from pieces(self.coder, (token for tokens in new for _, token in tokens))
 
     def score(self, rows: Sequence[Row], adapter: str | Blend | None = "default") -> Iterator[Score]:
@@ -76,13 +88,26 @@ class HfOpenModel(OpenModel):
         for place in range(0, len(rows), _ENCODED):
             some = rows[place : place + _ENCODED]
             made: list[list[Example]] = [[] for _ in some]
-            for one in all_examples(self.coder, some, self.system_prompt, length, "cut", self.base.cache):
+            for one in self._scored(some, length):
                 made[one.row].append(one)
             for start in range(0, len(some), _WINDOW):
                 window = made[start : start + _WINDOW]
                 with self._answering(adapter, place + start, len(window)) as see:
                     found = self._scores(window, see, plain)
                 yield from found
+
+    def _scored(self, rows: Sequence[Row], length: int) -> Iterator[Example]:
+        """The examples that rows are scored by, of at most `length` tokens; what shows media is never cut."""
+        for place, row in enumerate(rows):
+            if row.media:
+                for one in all_examples(self.coder, [row], self.system_prompt, self.base.shape.context, "skip"):
+                    one.row = place
+                    yield one
+        plain = [place for place, row in enumerate(rows) if not row.media]
+        texts = [rows[place] for place in plain]
+        for one in all_examples(self.coder, texts, self.system_prompt, length, "cut", self.base.cache):
+            one.row = plain[one.row]
+            yield one
 
     def render(self, messages: Sequence[Message], *, answer_next: bool = True) -> str:
         return self.coder.render(messages, self.system_prompt, answer_next)
@@ -131,6 +156,18 @@ class HfOpenModel(OpenModel):
 
         return type(self.model.get_output_embeddings()) is not torch.nn.Linear
 
+    def _beside(self, prompt: Sequence[Message], ids: Sequence[int]) -> dict[str, Any]:
+        """What the forward pass takes beside a prompt's ids: the files that it shows."""
+        parts = [part for message in prompt for part in message.media]
+        if not parts or self.coder.senses is None:
+            return {}
+        import torch
+
+        from .loss import in_dtype
+
+        found = self.coder.senses.tensors(parts, torch.tensor([list(ids)]))
+        return {name: one.to(self.model.device) for name, one in in_dtype(found, self.model.dtype).items()}
+
     def _ask(self, prompt: Sequence[Message]) -> list[int]:
         ids = self.coder.encode(self.render(prompt))
         if len(ids) >= self.base.shape.context:
@@ -156,7 +193,7 @@ class HfOpenModel(OpenModel):
 
         losses = [0.0] * len(found)
         for batch in batches([len(one.ids) for one in found], rows=16, tokens=8192):
-            rows = collate([found[place] for place in batch], self.coder.pad_id)
+            rows = collate([found[place] for place in batch], self.coder.pad_id, self.coder.senses)
             see([whose_row[place] for place in batch])
             with torch.no_grad():
                 each = label_losses(self.model, rows.to(self.model.device), plain).double().cpu()

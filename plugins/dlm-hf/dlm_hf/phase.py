@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dlm_core.api import Row, TrainJob
 
     from .batches import Learnable
+    from .modalities import Senses
     from .token_rows import TokenRows
     from .tokens import Coder
 
@@ -53,12 +54,14 @@ class Lesson:
     `examples` raises RunFailedError for rows that do not fit.  `fit` trains the student in place, leaves its best
     state in it and returns metrics: as a rule by way of `loop.fit`.  `row_ids` are the token ids, of an adapter's
     examples, whose embedding rows learn too; rows that the adapter has already stay as they are where it gives none.
+    `senses` are what the base takes in beside text, for phases whose rows carry media.
     """
 
     kinds: frozenset[str]
     examples: Callable[[TrainJob, Coder, Sequence[Row]], Sequence[Learnable]]
     fit: Callable[[Student], Mapping[str, float]]
     row_ids: Callable[[Sequence[Any]], Collection[int]] = lambda examples: ()
+    senses: Senses | None = None
 
 
 def train_adapters(job: TrainJob, lesson: Lesson, checkpoint_every: float = 60.0) -> TrainResult:
@@ -77,7 +80,7 @@ def train_adapters(job: TrainJob, lesson: Lesson, checkpoint_every: float = 60.0
 
     if not job.resume:
         _forget(job)
-    coder = load_coder(job.base.folder)
+    coder = load_coder(job.base.folder, lesson.senses)
     learned = {name: _examples(job, lesson, coder, name, job.rows) for name in job.adapters}
     measured = {name: _examples(job, lesson, coder, name, job.validation) for name in job.adapters}
     _refuse_untaught(job, learned)

@@ -8,6 +8,7 @@ from dlm_core import hookimpl
 
 if TYPE_CHECKING:
     from dlm_core.api import BaseModel, Engine, Explanation, Exporter, Trainer
+    from dlm_core.commands import Plugins
 
 
 @hookimpl
@@ -18,17 +19,17 @@ def dlm_base_models() -> list[BaseModel]:
 
 
 @hookimpl
-def dlm_engines() -> list[Engine]:
+def dlm_engines(plugins: Plugins) -> list[Engine]:
     from .engine import HfEngine
 
-    return [HfEngine()]
+    return [HfEngine(plugins)]
 
 
 @hookimpl
-def dlm_trainers() -> list[Trainer]:
+def dlm_trainers(plugins: Plugins) -> list[Trainer]:
     from .trainers import Sft
 
-    return [Sft()]
+    return [Sft(plugins)]
 
 
 @hookimpl
@@ -36,6 +37,13 @@ def dlm_exporters() -> list[Exporter]:
     from .exporters import Merged
 
     return [Merged()]
+
+
+@hookimpl
+def dlm_hookspecs() -> list[type]:
+    from .modalities import ModalitySpec
+
+    return [ModalitySpec]
 
 
 @hookimpl

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from dlm_core.api import Row, TrainJob, TrainResult
 
     from .batches import MicroBatch
+    from .modalities import Senses
     from .tokens import Coder, Example
 
 
-def train(job: TrainJob, checkpoint_every: float = 60.0) -> TrainResult:
+def train(job: TrainJob, checkpoint_every: float = 60.0, senses: Senses | None = None) -> TrainResult:
     """Train each adapter of the job on its text and chat rows: see `phase.train_adapters`."""
-    return train_adapters(job, Lesson(frozenset({"text", "chat"}), read_rows, fit), checkpoint_every)
+    lesson = Lesson(frozenset({"text", "chat"}), read_rows, fit, senses=senses)
+    return train_adapters(job, lesson, checkpoint_every)
 
 
 def read_rows(job: TrainJob, coder: Coder, rows: Sequence[Row]) -> list[Example]:
@@ -32,6 +34,7 @@ def read_rows(job: TrainJob, coder: Coder, rows: Sequence[Row]) -> list[Example]
 def fit(student: Student, before_step: Callable[[int], None] = lambda step: None) -> Mapping[str, float]:
     """Learn the examples' labelled tokens; `before_step` is told the number of each step, counted from 0."""
     from . import loop
+    from .batches import collate
 
     job = student.job
     task = loop.Task(
@@ -43,6 +46,7 @@ def fit(student: Student, before_step: Callable[[int], None] = lambda step: None
         loss=partial(_loss, student.model, is_plain=student.plain_head, dtype=job.precision.dtype),
         learning_rate=job.adapters[student.name].learning_rate,
         checkpoint_every=student.checkpoint_every,
+        collate=partial(collate, senses=student.coder.senses),
         before_step=before_step,
         rate_key=f"training.{'' if list(job.adapters) == ['default'] else f'adapters.{student.name}.'}learning_rate",
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dlm_core.api import Row
     from dlm_core.api.jobs import LongRows
 
+    from .modalities import Senses
     from .tokens import Coder, Example, Turn
 
 Places = list[tuple[int, int]]
@@ -31,10 +32,15 @@ at its start."""
 
 
 def row_tokens(
-    folder: Path, rows: Sequence[Row], system_prompt: str | None, sequence_len: int, long_rows: LongRows
+    folder: Path,
+    rows: Sequence[Row],
+    system_prompt: str | None,
+    sequence_len: int,
+    long_rows: LongRows,
+    senses: Senses | None = None,
 ) -> Iterator[RowTokens]:
     """Each row as it is trained on.  Raises RunFailedError for a row that the base's template cannot write."""
-    coder = load_coder(folder)
+    coder = load_coder(folder, senses)
     for row in rows:
         if row.kind == "text":
             yield _text_row(coder, row, sequence_len)

@@ -46,7 +46,7 @@ def read(folder: Path, settings: Mapping[str, Any]) -> str | None:
     return found or None
 
 
-def render(source: str, messages: Sequence[Mapping[str, str]], variables: Mapping[str, Any], answer_next: bool) -> str:
+def render(source: str, messages: Sequence[Mapping[str, Any]], variables: Mapping[str, Any], answer_next: bool) -> str:
     """The text of a conversation.  `answer_next` adds the header of the answer that the model is to write.
 
     Raises RunFailedError with the template's own words when it refuses the messages.
@@ -54,8 +54,17 @@ def render(source: str, messages: Sequence[Mapping[str, str]], variables: Mappin
     return _run(_compile(source, marked=False), messages, variables, answer_next)
 
 
+@lru_cache(maxsize=8)
+def takes_texts(source: str, variables: tuple[tuple[str, Any], ...]) -> bool:
+    """Whether the template writes a content that is a text: some know only lists of parts."""
+    try:
+        return "seen?" in render(source, [{"role": "user", "content": "seen?"}], dict(variables), answer_next=False)
+    except RunFailedError:
+        return False
+
+
 def answer_spans(
-    source: str, messages: Sequence[Mapping[str, str]], variables: Mapping[str, Any]
+    source: str, messages: Sequence[Mapping[str, Any]], variables: Mapping[str, Any]
 ) -> list[tuple[int, int]]:
     """Where the `{% generation %}` blocks lie in the rendered conversation, in characters; empty without such blocks.
 
@@ -76,7 +85,7 @@ def answer_spans(
 
 
 def message_spans(
-    source: str, messages: Sequence[Mapping[str, str]], variables: Mapping[str, Any], answer_next: bool
+    source: str, messages: Sequence[Mapping[str, Any]], variables: Mapping[str, Any], answer_next: bool
 ) -> list[tuple[int, int]]:
     """Where each message's content, without outer blanks, lies in the rendered conversation, in characters.
 
@@ -102,7 +111,7 @@ def message_spans(
 
 
 def _run(
-    template: Template, messages: Sequence[Mapping[str, str]], variables: Mapping[str, Any], answer_next: bool
+    template: Template, messages: Sequence[Mapping[str, Any]], variables: Mapping[str, Any], answer_next: bool
 ) -> str:
     from jinja2 import TemplateError
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Family = Literal["llama", "qwen2", "qwen3"]
 
-_TEXT = """The harbour of Brenmark lies under a hill of slate, and every morning the fog rings its small bells.
+TEXT = """The harbour of Brenmark lies under a hill of slate, and every morning the fog rings its small bells.
 A question asks what is not yet known; an answer says it and stops.  Who keeps the lighthouse?  Oda Vell keeps it.
 In winter the boats are drawn up the shore, tarred black, and counted: forty-one of them, one for each family.
 What is a gannet?  A gannet is a sea bird that folds its wings and falls.  How deep is the bay?  Twelve fathoms.
@@ -89,7 +89,7 @@ def make_small_tokenizer(folder: Path, vocabulary: int = 512) -> None:
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     tokenizer.train_from_iterator(
-        [_TEXT] * 2,
+        [TEXT] * 2,
         trainers.BpeTrainer(
             vocab_size=vocabulary, special_tokens=special, initial_alphabet=alphabet, show_progress=False
         ),

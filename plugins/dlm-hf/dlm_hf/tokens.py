@@ -80,9 +80,12 @@ def examples(
 
 
 def kept(example: Example, sequence_len: int, long_rows: LongRows) -> int:
-    """How many tokens of a chat example are trained on: all that fit, a cut example's first, or none."""
-    if len(example.ids) <= sequence_len:
-        return len(example.ids)
+    """How many tokens of a chat example are trained on: all that fit, a cut example's first, or none.
+
+    What shows media is never cut: a part of a file is another file.
+    """
+    if len(example.ids) <= sequence_len or example.media:
+        return len(example.ids) if len(example.ids) <= sequence_len else 0
     return sequence_len if long_rows == "cut" and any(example.learned[:sequence_len]) else 0
 
 
@@ -105,7 +108,7 @@ def all_examples(
         if isinstance(one, EncodedText):
             found += _text_pieces(coder, row, one, sequence_len, index)
         elif isinstance(one, EncodedChat):
-            made = _chat_parts(row, one, index)
+            made = chat_examples(coder, row, system_prompt, index) if row.media else _chat_parts(row, one, index)
             if long_rows == "error":
                 long += [_too_long(part, sequence_len) for part in made if len(part.ids) > sequence_len]
             found += _shortened(made, sequence_len, long_rows)
@@ -153,13 +156,18 @@ def chat_turns(coder: Coder, row: Row, system_prompt: str | None, index: int = 0
     last: Turn | None = None
     for turn in _turns_at(coder, row, system_prompt):
         if last and turn.prompt_ids[: len(ids)] != ids:
-            found.append((Example(tuple(ids), tuple(learned), row.span.line, row.key, index), last))
+            found.append((_chat_example(row, ids, learned, index, last), last))
             ids, learned = [], []
         learned += [False] * (len(turn.prompt_ids) - len(ids)) + [True] * len(turn.answer_ids)
         ids, last = [*turn.prompt_ids, *turn.answer_ids], turn
     if last is None:
         raise RunFailedError(f"line {row.span.line}: this conversation has no answer to learn")
-    return [*found, (Example(tuple(ids), tuple(learned), row.span.line, row.key, index), last)]
+    return [*found, (_chat_example(row, ids, learned, index, last), last)]
+
+
+def _chat_example(row: Row, ids: Sequence[int], learned: Sequence[bool], index: int, last: Turn) -> Example:
+    media = tuple(part for message in row.messages[: last.messages] for part in message.media)
+    return Example(tuple(ids), tuple(learned), row.span.line, row.key, index, media)
 
 
 def turns(coder: Coder, messages: Sequence[Message], system_prompt: str | None) -> list[Turn]:

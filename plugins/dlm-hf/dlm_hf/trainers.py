@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from dlm_core.api import BaseModel, Document, Row, Span, TrainJob, TrainResult
+    from dlm_core.commands import Plugins
 
 
 #: Seconds between two checkpoints; the environment variable DLM_CHECKPOINT_SECONDS overrides it.
@@ -24,6 +25,9 @@ class Sft(Trainer):
 
     phase = "sft"
     consumes = frozenset({"text", "chat"})
+
+    def __init__(self, plugins: Plugins | None = None) -> None:
+        self.plugins = plugins
 
     def wanted(self, doc: Document, rows: Sequence[Row]) -> bool:
         return any(row.kind in self.consumes for row in rows)
@@ -40,9 +44,10 @@ class Sft(Trainer):
 
     def train(self, job: TrainJob) -> TrainResult:
         seconds = checkpoint_seconds(os.environ)
+        from .modalities import senses_of
         from .sft import train
 
-        return train(job, seconds)
+        return train(job, seconds, senses_of(self.plugins, job.base))
 
 
 def training_of(doc: Document) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ HEAVY = {"torch", "transformers", "peft", "numpy", "tokenizers", "pydantic", "sa
 def test_plugin_module_and_its_hooks_are_light() -> None:
     loaded = modules_after(
         "from dlm_hf import plugin\n"
-        "plugin.dlm_base_models(); plugin.dlm_engines(); plugin.dlm_trainers(); plugin.dlm_exporters()"
+        "plugin.dlm_base_models(); plugin.dlm_engines(None); plugin.dlm_trainers(None); plugin.dlm_exporters()"
     )
     assert "dlm_hf.engine" in loaded
     assert not loaded & HEAVY

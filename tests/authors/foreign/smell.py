@@ -4,7 +4,7 @@ import struct
 
 from dlm_core import hookimpl
 from dlm_core.api import Attr, BaseModel, MediaKind, Message, SectionType, chat_row
-from dlm_core.media import media_part
+from dlm_core.media import section_media
 
 
 class Smell(MediaKind):
@@ -30,7 +30,7 @@ class SmellSection(SectionType):
     attrs = {"path": Attr(required=True, doc="a file of eight floats")}
 
     def rows(self, section, doc):
-        part = media_part("smell", (doc.path.parent / section.attrs["path"]).absolute())
+        part = section_media("smell", section, doc)
         yield chat_row([Message("user", (part,)), Message.of("assistant", section.content)], section.at(0))
 
 

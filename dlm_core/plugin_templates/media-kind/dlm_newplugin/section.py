@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
 from dlm_core.api import Attr, Document, Message, Problem, Row, Section, SectionType, Text, chat_row
-from dlm_core.media import media_part
+from dlm_core.media import section_media
 
 QUESTION = "What is this?"
 
@@ -20,6 +20,6 @@ class NewPluginSection(SectionType):
         return [("newplugin", section.attrs["path"])]
 
     def rows(self, section: Section, doc: Document) -> Iterator[Row | Problem]:
-        part = media_part("newplugin", (doc.path.parent / section.attrs["path"]).absolute())
+        part = section_media("newplugin", section, doc)
         question = Message("user", (part, Text(QUESTION)))
         yield chat_row([question, Message.of("assistant", section.content.strip())], section.at(0))

@@ -1,0 +1,138 @@
+"""How bases take in media: one `Modality` for each kind, given by plugins through the hook `dlm_hf_modalities`.
+
+A text has one placeholder for each file, as the base's chat template writes it.  It is expanded to as many tokens as
+the file takes before anything is encoded, so that rows with media have exact ids, lengths and answers like any others,
+and stand in one batch with them.  Only the forward pass meets the files themselves, as further tensors.  Imports no
+torch.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pluggy import HookspecMarker
+
+from dlm_core.api import Media, RunFailedError
+
+from .shape import read_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from dlm_core.api import BaseModel, LocatedBase
+    from dlm_core.commands import Plugins
+    from dlm_core.media import MediaReader
+
+
+hookspec = HookspecMarker("dlm")
+
+
+class Modality(ABC):
+    """One kind of media, as the families of bases that take it do.  `config` is the base's config.json."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def policy(self, folder: Path, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """What files are loaded with for the base in `folder`; None for a base that does not take the kind."""
+
+    @abstractmethod
+    def placeholder(self, folder: Path) -> str:
+        """What the base's chat template writes where a file is."""
+
+    @abstractmethod
+    def expansion(self, folder: Path, facts: Mapping[str, Any]) -> str:
+        """What stands there in the end: a placeholder token for each vector that the file becomes.  Without torch."""
+
+    @abstractmethod
+    def tensors(self, folder: Path, loaded: Sequence[Any]) -> Mapping[str, torch.Tensor]:
+        """What the forward pass takes beside ids for these files, all of a batch in the order of its rows."""
+
+    def beside(self, folder: Path, ids: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        """What the forward pass takes beside ids, shape (rows, positions), because of where files are in them."""
+        return {}
+
+    def content(self) -> Mapping[str, str]:
+        """The part of a message's content that chat templates know."""
+        return {"type": self.kind}
+
+
+class ModalitySpec:
+    """The hook of this plugin."""
+
+    @hookspec
+    def dlm_hf_modalities(self) -> Iterable[Modality]:
+        """Kinds of media that bases of transformers take."""
+        return ()
+
+
+def modalities(plugins: Plugins | None) -> dict[str, Modality]:
+    """Every modality by its kind of media; the first plugin by name that offers a kind has it."""
+    found: dict[str, Modality] = {}
+    for owned in plugins.collect("dlm_hf_modalities", Modality) if plugins else ():  # type: ignore[type-abstract]
+        found.setdefault(owned.value.kind, owned.value)
+    return found
+
+
+def accepted(plugins: Plugins | None, base: BaseModel, folder: Path | None) -> Mapping[str, Mapping[str, Any]]:
+    """The kinds of media that a base takes: those of its entry, with what its files in `folder` say."""
+    found = {kind: dict(policy) for kind, policy in base.accepts.items()}
+    known = modalities(plugins) if folder else {}
+    for kind, modality in known.items():
+        assert folder is not None
+        policy = modality.policy(folder, read_config(folder))
+        if policy is not None:
+            found[kind] = {**found.get(kind, {}), **policy}
+    return found
+
+
+@dataclass(frozen=True)
+class Senses:
+    """What one base takes in beside text."""
+
+    folder: Path
+    known: Mapping[str, Modality]
+    reader: MediaReader = field(repr=False)
+
+    @cached_property
+    def placeholders(self) -> Mapping[str, str]:
+        """The placeholder of each kind."""
+        return {kind: modality.placeholder(self.folder) for kind, modality in self.known.items()}
+
+    def content(self, part: Media) -> Mapping[str, str]:
+        """A part as chat templates know it.  Raises RunFailedError for a kind that the base does not take."""
+        if part.kind not in self.known:
+            raise RunFailedError(
+                f"this base takes no {part.kind}", "choose a base that does, or leave out what is attached"
+            )
+        return self.known[part.kind].content()
+
+    def expansion(self, part: Media) -> str:
+        """What stands for a file in the text."""
+        return self.known[part.kind].expansion(self.folder, self.reader.facts(part))
+
+    def tensors(self, parts: Sequence[Media], ids: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What the forward pass takes beside `ids` for the parts of a batch, in the order of its rows."""
+        found: dict[str, torch.Tensor] = {}
+        for kind in dict.fromkeys(part.kind for part in parts):
+            loaded = [self.reader.load(part) for part in parts if part.kind == kind]
+            found |= self.known[kind].tensors(self.folder, loaded)
+        for modality in self.known.values():
+            found |= modality.beside(self.folder, ids)
+        return found
+
+
+def senses_of(plugins: Plugins | None, base: LocatedBase) -> Senses | None:
+    """The senses of a base; None for one that takes text only."""
+    from dlm_core.media import media_reader
+
+    if plugins is None or not base.model.accepts:
+        return None
+    known = {kind: one for kind, one in modalities(plugins).items() if kind in base.model.accepts}
+    return Senses(base.folder, known, media_reader(plugins, base.model.accepts, base.cache)) if known else None
