@@ -43,7 +43,8 @@ def test_a_document_with_everything_in_one_run(desk: Desk) -> None:
     assert taught(done, "preference") == ["ferry", "inn"]
 
     before, after = (
-        [e for e in done.events if e["event"] == "measure" and e["when"] == w] for w in ("before", "after")
+        [e for e in done.events if e["event"] == "measure" and e["when"] == w and e["phase"] == "preference"]
+        for w in ("before", "after")
     )
     assert [event["values"]["margin"] for event in before] == [0, 0]
     assert all(event["values"]["margin"] > 0.5 and event["values"]["accuracy"] == 1 for event in after)

@@ -119,7 +119,9 @@ def sources_of(ready: Any) -> Sources:
     from collections import Counter
 
     skipped = Counter(
-        problem.message.rpartition(": ")[2] for problem in ready.doc.warnings if problem.code == SKIPPED_FILE
+        problem.message.partition(": ")[2].partition(":")[0]
+        for problem in ready.doc.warnings
+        if problem.code == SKIPPED_FILE
     )
     return Sources(len({row.source for row in ready.rows if row.source}), dict(skipped.most_common()))
 

@@ -63,7 +63,9 @@ def outside(document: Document, plugins: Plugins) -> Iterator[tuple[Section, str
     home = home_of(document.path)
     for section in document.sections:
         kind = plugins.section_types.get(section.type)
-        for _, name in kind.media(section) if kind else ():
+        if kind is None or any(one.required and not section.attrs.get(name) for name, one in kind.attrs.items()):
+            continue  # what is missing is told elsewhere
+        for _, name in kind.media(section):
             real = os.path.realpath(document.path.parent / expand_home(name))
             if not real.startswith(home.rstrip("/") + "/"):
                 yield section, real
