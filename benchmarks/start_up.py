@@ -85,7 +85,16 @@ def commands(document: str) -> dict[str, list[str]]:
     """What is measured, by the words that are shown."""
     known = Plugins.load().commands
     looking = [["check", document], ["plan", document], ["show", document], ["show", "--json", document]]
-    looking += [["bases"], ["plugins"], ["doctor"], ["schema"], ["explain", "DLM0101"]]
+    looking += [["show", "--learned", document], ["tokens", document], ["cache", "show"]]
+    looking += [
+        ["preference", "list", document],
+        ["bases"],
+        ["plugins"],
+        ["doctor"],
+        ["schema"],
+        ["explain", "DLM0101"],
+        ["completion", "bash"],
+    ]
     lines = [["--version"], ["--help"], *([name, "--help"] for name in known)]
     lines += [line for line in looking if line[0] in known]
     return {f"dlm {' '.join(line)}".replace(document, "notes.dlm"): [*DLM, *line] for line in lines}

@@ -59,6 +59,12 @@ def test_a_second_run_says_at_once_that_nothing_changed(trained):
     assert [version["number"] for version in versions] == [1]
 
 
+def test_a_dry_run_knows_what_force_would_train(trained):
+    desk, path, _ = trained
+    assert "none, a run would not train" in desk.dlm("run", path, "--dry-run").out
+    assert "since version 1: none\n" in desk.dlm("run", path, "--dry-run", "--force").out
+
+
 def test_an_edited_answer_is_learned_and_the_rest_is_kept(used):
     desk, path = used()
     path.write_text(path.read_text().replace("There are ninety steps.", "There are seven hundred steps."))

@@ -58,10 +58,11 @@ def show_plan(
     long_rows: Any,
     allow_secret: tuple[Path, ...],
     max_steps: int | None,
+    force: bool = False,
     fresh: bool = False,
     replay_deleted: bool = False,
 ) -> None:
-    """Print the plan of a document."""
+    """Print the plan of a document, as a run with the same options would have it."""
     from .. import preparing
     from ..manifest import whats_different
     from ..store import open_store
@@ -72,6 +73,7 @@ def show_plan(
         long_rows=long_rows,
         allow_secret=allow_secret,
         max_steps=max_steps,
+        force=force,
         fresh=fresh,
         replay_deleted=replay_deleted,
     )
@@ -81,7 +83,9 @@ def show_plan(
     if as_json:
         print_json("plan", {**plan_json(ready), "changed": changes})
         return
-    _print_plan(ready, current.number if current else None, changes)
+    none = "none" if force or fresh else "none, a run would not train"
+    since = f"since version {current.number}: {', '.join(changes or [none])}" if current else "never trained"
+    _print_plan(ready, since)
 
 
 def plan_json(ready: Any) -> dict[str, Any]:
@@ -132,7 +136,7 @@ def _time(plan: Any) -> str:
     return f"{seconds_text(plan.seconds)} on {plan.hardware.cores} × {plan.hardware.name}{tail}"
 
 
-def _print_plan(ready: Any, version: int | None, changes: list[str] | None) -> None:
+def _print_plan(ready: Any, changes: str) -> None:
     from rich.table import Table
 
     plan, out = ready.plan, console()
@@ -174,10 +178,7 @@ def _print_plan(ready: Any, version: int | None, changes: list[str] | None) -> N
         "memory", f"{bytes_text(sum(plan.memory.values()))} of {bytes_text(plan.hardware.free_memory)} free: {parts}"
     )
     table.add_row("time", f"about {_time(plan)}")
-    if changes is None:
-        table.add_row("changes", "never trained")
-    else:
-        table.add_row("changes", f"since version {version}: {', '.join(changes) or 'none, a run would not train'}")
+    table.add_row("changes", changes)
     out.print(table)
     for problem in plan.problems:
         print(one_line(problem, ready.doc.path, color=wants_color(sys.stdout)))

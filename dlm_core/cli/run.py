@@ -79,7 +79,10 @@ def run(
     if dry_run:
         from .plan import show_plan
 
-        asked = {name: options[name] for name in ("long_rows", "allow_secret", "max_steps", "fresh", "replay_deleted")}
+        asked = {
+            name: options[name]
+            for name in ("long_rows", "allow_secret", "max_steps", "force", "fresh", "replay_deleted")
+        }
         return show_plan(plugins, document, as_json, **asked)
     names = None if no_export else exports
     if on_save:

@@ -80,10 +80,11 @@ def _open(stream: Any, head: bytes) -> Image:
     if not head:
         raise ValueError("it is empty")
     stream.seek(0)
+    Image.init()  # `open` with formats takes those that are registered, and most register themselves only here
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            image = Image.open(stream, formats=FORMATS)
+            image = Image.open(stream, formats=[name for name in FORMATS if name in Image.OPEN])
         except UnidentifiedImageError:
             raise ValueError(what_else(head)) from None
         except Image.DecompressionBombError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 _CONVERT = "save it as PNG or JPEG"
 
 #: Where the mark stands, the mark, what it is, what to do.
@@ -37,6 +39,15 @@ def what_else(head: bytes) -> str:
     for at, mark, what, todo in _MARKS:
         if head[at : at + len(mark)] == mark:
             return f"it is {what}; {todo}"
-    if all(byte >= 32 or byte in b"\t\r\n\f" for byte in head):
+    if _is_text(head):
         return "it is text, not a picture"
     return "it is no PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF, or its head is damaged"
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether it is the beginning of UTF-8 without control characters; its last character may be cut."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return text != "" and all(char >= " " or char in "\t\r\n\f" for char in text)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy
-from dlm_image.testing import draw
 from PIL import Image
+
+from dlm_image.testing import draw
 
 Make = Callable[[], bytes]
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import time
 
 import pytest
-from dlm_image.kind import Image
 
 from dlm_core.testing import Desk
+from dlm_image.kind import Image
 
 from .bad_files import REFUSED, TAKEN
 from .conftest import front
@@ -25,7 +24,7 @@ def test_a_bad_file_is_refused_at_its_section(name: str, desk: Desk) -> None:
     assert (done.code, done.err.count("error[")) == (3, 1), done.err
     assert f"error[DLM0218]: {file} cannot be used: " in done.err
     assert said in done.err
-    assert "notes.dlm:15:1" in done.err
+    assert "notes.dlm:14:1" in done.err
     assert "Traceback" not in done.err
     assert time.process_time() - started < 5
 
@@ -43,23 +42,20 @@ def test_an_odd_file_is_put_right(name: str, desk: Desk) -> None:
     assert ("warning[DLM0219]" in told, said in told) == (bool(said), True), told
 
 
-def test_a_bomb_takes_no_memory(tmp_path) -> None:
+def test_a_bomb_takes_no_memory() -> None:
     """Forty megapixels that compress to nothing are decoded; a hundred are not, and neither costs more than it must."""
     code = (
-        "import resource, sys\n"
-        f"sys.path.insert(0, {str(sys.path[0])!r})\n"
-        "from pathlib import Path\nfrom dlm_image.kind import Image\nfrom dlm_image.testing import draw\n"
-        "from PIL import Image as Pillow\nimport io\n"
+        "import io, resource\n"
+        "from dlm_image.kind import Image\n"
+        "from PIL import Image as Pillow\n"
         "Image().fingerprint({})\nimport numpy\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "out = io.BytesIO(); Pillow.new('1', (10000, 10000)).save(out, 'PNG')\n"
-        "between = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "try:\n    Image().load(out.getvalue(), {'longest': 512})\n"
         "except ValueError as error:\n    print(error)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - between)"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     said, grown = done.stdout.splitlines()
     assert "million pixels" in said
     assert int(grown) < 20_000  # KiB
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 0
