@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -40,14 +40,35 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows in one forward pass, and how many such passes make one optimizer step."""
+    """Rows in one forward pass, and how many such passes make one optimizer step.
+
+    With `positions`, a pass of several rows has no more than so many positions, padding included, and a step takes as
+    many passes as that makes.
+    """
 
     micro: int
     accumulate: int
+    positions: int | None = None
 
     @property
     def rows(self) -> int:
         return self.micro * self.accumulate
+
+    def passes(self, lengths: Sequence[int]) -> list[range]:
+        """How the rows of one step, of these lengths, are divided into forward passes, in their order."""
+        found, start, longest = [], 0, 0
+        for at, length in enumerate(lengths):
+            rows, longest = at - start + 1, max(longest, length)
+            full = rows > self.micro or (self.positions is not None and rows > 1 and rows * longest > self.positions)
+            if full:
+                found.append(range(start, at))
+                start, longest = at, length
+        return [*found, range(start, len(lengths))] if lengths else []
+
+    def most_positions(self, longest: int) -> int:
+        """Positions of a pass that is full of rows of this length."""
+        whole = self.micro * longest
+        return whole if self.positions is None else min(whole, max(longest, self.positions))
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,9 @@ STEPS_AN_EPOCH = 2
 #: Trainers sort the rows of about this many steps by their length, to pad little.
 STEPS_SORTED = 16
 
+#: Positions of one forward pass, where a device is fastest with so many: what they keep stays in a processor's cache.
+PASS_POSITIONS = {"cpu": 512}
+
 #: The choice that says that a run takes fewer steps than its epochs have.
 MAX_STEPS = "max_steps"
 
@@ -167,27 +170,34 @@ def largest_batch(lengths: Sequence[int], batch: Batch) -> int:
     """
     ordered, most = sorted(lengths), 0
     if len(ordered) > STEPS_SORTED * batch.rows:
-        return batch.micro * ordered[-1]
+        return batch.most_positions(ordered[-1])
     for start in range(0, len(ordered), batch.rows):
         step = ordered[start : start + batch.rows]
-        micros = [step[place : place + batch.micro] for place in range(0, len(step), batch.micro)]
-        most = max(most, *(len(micro) * micro[-1] for micro in micros))
+        most = max(most, *(len(rows) * step[rows[-1]] for rows in batch.passes(step)))
     return most
 
 
-def choose_batch(doc: Document, fits: Mapping[int, bool], rows: int) -> tuple[Batch, tuple[Choice, ...]]:
-    """Micro batch and accumulation: the document's where it sets them, otherwise the largest that fits."""
+def choose_batch(
+    doc: Document, fits: Mapping[int, bool], rows: int, positions: int | None
+) -> tuple[Batch, tuple[Choice, ...]]:
+    """Micro batch and accumulation: the document's where it sets them, otherwise the largest that fits.
+
+    Where the document leaves it to us, `positions` bounds a pass.
+    """
     training = doc.config["training"]
     micro, accumulate = training["micro_batch_size"], training["grad_accum"]
     choices = []
     if micro == "auto":
         most = rows if accumulate == "auto" else max(1, rows // accumulate)
         micro = next((size for size in sorted(fits, reverse=True) if fits[size] and size <= most), 1)
-        choices.append(Choice("micro_batch_size", str(micro), f"the most that fits, at most {most}"))
+        bound = f"; passes of {positions} tokens, with which a processor is fastest" if positions else ""
+        choices.append(Choice("micro_batch_size", str(micro), f"the most that fits, at most {most}{bound}"))
+    else:
+        positions = None
     if accumulate == "auto":
         accumulate = max(1, math.ceil(rows / micro))
         choices.append(Choice("grad_accum", str(accumulate), f"about {rows} rows an optimizer step"))
-    return Batch(micro, accumulate), tuple(choices)
+    return Batch(micro, accumulate, positions), tuple(choices)
 
 
 def count_steps(
@@ -258,12 +268,18 @@ def make_plan(
     notes = {phase.trainer.phase: phase.trainer.notes(doc, phase.rows, base) for phase in work}
     extra = _largest_parts(note.memory for note in notes.values())
 
+    bound = PASS_POSITIONS.get(hardware.backend)
+    if bound and ROWS_A_STEP * longest <= bound:
+        bound = None
+
     def parts(micro: int) -> dict[str, int]:
-        found = memory_parts(base.shape, adapters, precision, micro * longest, micro * labelled, settings.optimizer)
+        tokens = Batch(micro, 1, bound).most_positions(longest)
+        labels = min(tokens, micro * labelled)
+        found = memory_parts(base.shape, adapters, precision, tokens, labels, settings.optimizer)
         return {**found, **extra}
 
     fits = {micro: sum(parts(micro).values()) <= free for micro in (1, 2, 4, 8)}
-    batch, choices = choose_batch(doc, fits, rows or rows_a_step(sum(size.pieces for size in sizes)))
+    batch, choices = choose_batch(doc, fits, rows or rows_a_step(sum(size.pieces for size in sizes)), bound)
     lengths = [width for width, size in zip(widths, sizes, strict=True) for _ in range(size.pieces)]
     positions = largest_batch(lengths, batch)
     labels = min(positions, batch.micro * labelled)

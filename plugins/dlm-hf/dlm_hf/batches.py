@@ -101,7 +101,11 @@ def epoch_steps(
         rows.sort(key=lambda row: lengths[row])
         steps += [rows[place : place + batch.rows] for place in range(0, len(rows), batch.rows)]
     draw.shuffle(steps)
-    return [[step[place : place + batch.micro] for place in range(0, len(step), batch.micro)] for step in steps]
+    return [_divided(step, lengths, batch) for step in steps]
+
+
+def _divided(rows: Sequence[int], lengths: Sequence[int], batch: Batch) -> Step:
+    return [[rows[at] for at in one] for one in batch.passes([lengths[row] for row in rows])]
 
 
 def first_steps(epochs: Sequence[list[Step]], most: int | None) -> list[list[Step]]:
@@ -123,10 +127,9 @@ def longest_first(steps: Sequence[Step], lengths: Sequence[int]) -> list[Step]:
     return [front[::-1], *(step for step in steps if step is not front)]
 
 
-def in_order(lengths: Sequence[int], micro: int) -> list[list[int]]:
+def in_order(lengths: Sequence[int], batch: Batch) -> list[list[int]]:
     """Micro batches of rows of like length, for measuring without learning."""
-    order = sorted(range(len(lengths)), key=lambda row: lengths[row])
-    return [order[place : place + micro] for place in range(0, len(order), micro)]
+    return _divided(sorted(range(len(lengths)), key=lambda row: lengths[row]), lengths, batch)
 
 
 def largest(lengths: Sequence[int], steps: Sequence[Step]) -> list[int]:

@@ -16,7 +16,7 @@ from . import best, checkpoints, failures, gauge, lora, optim
 from .batches import collate, epoch_steps, first_steps, in_order, in_turn, largest, longest_first, positions
 
 if TYPE_CHECKING:
-    from dlm_core.api import TrainJob
+    from dlm_core.api import Batch, TrainJob
 
     from .batches import Learnable, Step
 
@@ -193,7 +193,7 @@ def _end_epoch(job: TrainJob, task: Task, number: int, progress: Progress) -> No
     progress.loss_sum, progress.tokens = 0.0, 0
     losses = {"epoch": number + 1, "loss": training}
     if task.validation:
-        losses["validation_loss"] = validation = mean_loss(task, task.validation, job.batch.micro)
+        losses["validation_loss"] = validation = mean_loss(task, task.validation, job.batch)
         candidate = best.Candidate(number + 1, training, validation, lora.snapshot(task.model))
         progress.kept = best.offer(progress.kept, candidate)
     progress.history.append(losses)
@@ -201,14 +201,14 @@ def _end_epoch(job: TrainJob, task: Task, number: int, progress: Progress) -> No
 
 
 @torch.no_grad()
-def mean_loss(task: Task, examples: Sequence[Learnable], micro: int) -> float:
+def mean_loss(task: Task, examples: Sequence[Learnable], batch: Batch) -> float:
     """The loss a unit (a labelled token, for examples of tokens) in nats, with dropout off."""
     task.model.eval()
     total = 0.0
-    for rows in in_order([one.length for one in examples], micro):
-        batch = task.collate([examples[row] for row in rows], task.pad_id).to(task.model.device)
-        with failures.memory_explained(*batch.ids.shape):
-            total += float(task.loss(batch))
+    for rows in in_order([one.length for one in examples], batch):
+        micro = task.collate([examples[row] for row in rows], task.pad_id).to(task.model.device)
+        with failures.memory_explained(*micro.ids.shape):
+            total += float(task.loss(micro))
     task.model.train()
     return total / sum(one.units for one in examples)
 

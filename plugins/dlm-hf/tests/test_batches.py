@@ -25,6 +25,18 @@ def test_every_row_comes_once_and_steps_do_not_depend_on_how_they_are_divided(
     assert [sorted(row for part in step for row in part) for step in steps] == [sorted(step[0]) for step in whole]
 
 
+@given(LENGTHS, st.integers(1, 8), st.integers(1, 600))
+def test_a_pass_has_no_more_positions_than_it_may_unless_one_row_alone_has(
+    lengths: list[int], micro: int, positions: int
+) -> None:
+    bounded = epoch_steps(lengths, Batch(micro, 1, positions), 7, 0)
+    for step in bounded:
+        sizes = [(len(part), max(lengths[row] for row in part)) for part in step]
+        assert all(count <= micro and (count == 1 or count * longest <= positions) for count, longest in sizes)
+    free = epoch_steps(lengths, Batch(micro, 1), 7, 0)
+    assert [[row for part in step for row in part] for step in bounded] == [step[0] for step in free]
+
+
 def test_order_depends_on_seed_and_epoch() -> None:
     lengths = list(range(2, 60))
     assert epoch_steps(lengths, Batch(4, 1), 1, 0) == epoch_steps(lengths, Batch(4, 1), 1, 0)
@@ -46,7 +58,7 @@ def test_the_largest_micro_batch_is_found() -> None:
 
 
 def test_measuring_takes_every_row_once() -> None:
-    assert sorted(row for part in in_order([5, 3, 9, 1], 3) for row in part) == [0, 1, 2, 3]
+    assert sorted(row for part in in_order([5, 3, 9, 1], Batch(3, 1)) for row in part) == [0, 1, 2, 3]
 
 
 def test_positions_point_at_what_predicts_a_learned_token() -> None:

@@ -119,7 +119,7 @@ def test_same_seed_same_bytes_other_seed_other_bytes(base: Path, tmp_path: Path)
     assert found[0][0] != found[2][0]
 
 
-@pytest.mark.parametrize("batch", [Batch(1, 4), Batch(2, 2), Batch(3, 1)])
+@pytest.mark.parametrize("batch", [Batch(1, 4), Batch(2, 2), Batch(3, 1), Batch(6, 1, 40), Batch(6, 1, 1)])
 def test_dividing_a_step_changes_nothing(base: Path, tmp_path: Path, batch: Batch) -> None:
     whole = Batch(batch.rows, 1)
     found = []

@@ -134,7 +134,7 @@ def _evaluated(
     found: list[Any] = [None] * len(pairs)
     was_training = student.adapted.training
     student.adapted.eval()
-    for places in in_order([pair.length for pair in pairs], student.job.batch.micro):
+    for places in in_order([pair.length for pair in pairs], student.job.batch):
         batch = collate_pairs([pairs[place] for place in places], student.coder.pad_id).to(student.model.device)
         with memory_explained(*batch.ids.shape):
             policy = log_probabilities(student.model, batch, student.plain_head, student.job.precision.dtype)
