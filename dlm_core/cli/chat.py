@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
 
-from ..api import Message, Sampling
+from ..api import DlmError, Media, Message, Sampling
 from ..api.interfaces import OpenModel
 from ..plugins import Plugins
+from .attachments import AttachingCommand, asking, attach_option, read_attached
 from .common import adapter_option, document_argument, mix_option, say_mix, version_option
-from .prompt import read_sampling, sampling_options
+from .prompt import read_sampling, sampling_options, spoken
 from .routers import read_wanted
 
-HELP = "/new forgets the conversation, /base switches the adapter off and on, /bye leaves"
+HELP = (
+    "/new forgets the conversation, /base switches the adapter off and on, /attach KIND:PATH shows a file with the "
+    "next question, /bye leaves"
+)
 
 
-@click.command()
+@click.command(cls=AttachingCommand)
 @document_argument
+@attach_option
 @sampling_options
 @version_option
 @adapter_option
@@ -27,6 +33,7 @@ HELP = "/new forgets the conversation, /base switches the adapter off and on, /b
 def chat(
     plugins: Plugins,
     document: Path,
+    attached: tuple[str, ...],
     temperature: float | None,
     top_p: float | None,
     seed: int,
@@ -42,6 +49,11 @@ def chat(
 
     doc, version, base = locate_version(document, plugins, number)
     sampling = read_sampling(doc, temperature, top_p, seed, max_tokens)
+
+    def attach(words: Iterable[str]) -> list[Media]:
+        return read_attached(words, doc, base, plugins)
+
+    shown = attach(attached)
     with open_wanted(wanted, version, base, plugins) as (model, chosen):
         if chosen.mix:
             say_mix(chosen.mix)
@@ -49,10 +61,19 @@ def chat(
             import readline  # noqa: F401  (gives input() history and editing)
 
             print(f"{document.name} version {version.number} on {base.model.key}; {HELP}", file=sys.stderr)
-        _converse(model, sampling, chosen.name, chosen.duty.name if chosen.duty else f"adapter {chosen.name}")
+        who = chosen.duty.name if chosen.duty else f"adapter {chosen.name}"
+        _converse(model, sampling, chosen.name, who, shown, attach)
 
 
-def _converse(model: OpenModel, sampling: Sampling, name: str, who: str) -> None:
+def _converse(
+    model: OpenModel,
+    sampling: Sampling,
+    name: str,
+    who: str,
+    shown: list[Media],
+    attach: Callable[[Iterable[str]], list[Media]],
+) -> None:
+    """Question by question; `shown` are the files that go with the next one."""
     said: list[Message] = []
     use: str | None = name
     while True:
@@ -70,16 +91,22 @@ def _converse(model: OpenModel, sampling: Sampling, name: str, who: str) -> None
             case "/base":
                 use = None if use else name
                 print("the base alone" if use is None else f"with {who}", file=sys.stderr)
+            case _ if line.startswith("/attach "):
+                try:
+                    shown += attach([line.removeprefix("/attach ").strip()])
+                except DlmError as error:
+                    print(error.message, *([error.hint] if error.hint else []), sep="; ", file=sys.stderr)
             case _ if line.startswith("/"):
                 print(HELP, file=sys.stderr)
             case _:
-                said.append(Message.of("user", line))
+                said.append(asking(shown, line))
+                shown = []
                 said.append(Message.of("assistant", _answer(model, said, sampling, use)))
 
 
 def _answer(model: OpenModel, said: list[Message], sampling: Sampling, adapter: str | None) -> str:
     pieces = []
-    for piece in model.stream(said, sampling, adapter):
+    for piece in spoken(model, said, sampling, adapter):
         pieces.append(piece)
         print(piece, end="", flush=True)
     print(flush=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ..api import Document, Message, Sampling, UsageError
+from ..api.interfaces import OpenModel
 from ..plugins import Plugins
+from .attachments import AttachingCommand, asking, attach_option, read_attached, usual_question
 from .common import adapter_option, document_argument, json_option, mix_json, mix_option, say_mix, version_option
 from .routers import read_wanted
 from .terminal import print_json
@@ -41,9 +44,10 @@ def read_sampling(
     return Sampling(max_tokens, temperature, top_p, seed)
 
 
-@click.command()
+@click.command(cls=AttachingCommand)
 @document_argument
 @click.argument("question", required=False)
+@attach_option
 @click.option("--stream/--no-stream", default=None, help="Show the answer as it is made (default: at a terminal).")
 @click.option("--compare-base", is_flag=True, help="Also ask the base model alone.")
 @click.option("--explain", is_flag=True, help="Say which adapters answer, with which weights, and why.")
@@ -57,6 +61,7 @@ def prompt(
     plugins: Plugins,
     document: Path,
     question: str | None,
+    attached: tuple[str, ...],
     stream: bool | None,
     compare_base: bool,
     explain: bool,
@@ -69,7 +74,10 @@ def prompt(
     mix: str | None,
     as_json: bool,
 ) -> None:
-    """Ask the model trained on DOCUMENT one QUESTION; without one (or with -) it is read from standard input."""
+    """Ask the model trained on DOCUMENT one QUESTION; without one (or with -) it is read from standard input.
+
+    A file that is attached without a question is asked what its kind is usually asked.
+    """
     from .. import answering
     from ..serving import locate_version, open_wanted
 
@@ -77,8 +85,9 @@ def prompt(
 
     doc, version, base = locate_version(document, plugins, number)
     sampling = read_sampling(doc, temperature, top_p, seed, max_tokens)
-    text = _question(question)
-    messages = (Message.of("user", text),)
+    media = read_attached(attached, doc, base, plugins)
+    text = _question(usual_question(media, plugins) or None if question is None else question)
+    messages = (asking(media, text),)
     with open_wanted(wanted, version, base, plugins) as (model, chosen):
         name = chosen.name
         if chosen.mix and not as_json:
@@ -87,20 +96,32 @@ def prompt(
         if explain and not as_json:
             print(f"{who:<10} {route.text}: {route.reason}", file=sys.stderr)
         if as_json:
-            answers = {"answer": "".join(model.stream(messages, sampling, name))}
+            answers = {"answer": "".join(spoken(model, messages, sampling, name))}
             if compare_base:
-                answers["base_answer"] = "".join(model.stream(messages, sampling, None))
+                answers["base_answer"] = "".join(spoken(model, messages, sampling, None))
             about = mix_json(chosen.mix)
             if explain or chosen.duty:
                 about["route"] = {"by": who, "weights": dict(route.weights), "reason": route.reason}
+            if media:
+                about["attachments"] = [{"kind": part.kind, "path": part.path} for part in media]
             print_json("prompt", {"version": version.number, "adapter": name, **about, "question": text, **answers})
             return
         streaming = sys.stdout.isatty() if stream is None else stream
         if compare_base:
-            _say("base     ", model.stream(messages, sampling, None), streaming)
-            _say("adapter  ", model.stream(messages, sampling, name), streaming)
+            _say("base     ", spoken(model, messages, sampling, None), streaming)
+            _say("adapter  ", spoken(model, messages, sampling, name), streaming)
         else:
-            _say("", model.stream(messages, sampling, name), streaming)
+            _say("", spoken(model, messages, sampling, name), streaming)
+
+
+def spoken(model: OpenModel, messages: Sequence[Message], sampling: Sampling, adapter: str | None) -> Iterator[str]:
+    """The answer piece by piece, from its first word on: some templates leave the space before it to the model."""
+    begun = False
+    for piece in model.stream(messages, sampling, adapter):
+        words = piece if begun else piece.lstrip()
+        begun = begun or bool(words)
+        if words:
+            yield words
 
 
 def _question(given: str | None) -> str:

@@ -97,7 +97,7 @@ def fit(job: TrainJob, task: Task) -> Mapping[str, float]:
     _tell_start(job, task, steps)
     gauge.forget(task.model.device)
     task.model.train()
-    _rehearse(task, lengths, epochs)
+    _rehearse(task, lengths, epochs, job.batch.positions or 0)
     saved = time.monotonic()
     for number, epoch in enumerate(epochs):
         before = sum(len(earlier) for earlier in epochs[:number])
@@ -125,13 +125,14 @@ def fit(job: TrainJob, task: Task) -> Mapping[str, float]:
     return _finish(job, task, progress, steps)
 
 
-def _rehearse(task: Task, lengths: Sequence[int], epochs: Sequence[Sequence[Step]]) -> None:
+def _rehearse(task: Task, lengths: Sequence[int], epochs: Sequence[Sequence[Step]], bound: int) -> None:
     """Run the largest micro batch forward and backward without learning from it, so that memory fails at once.
 
-    Not needed when the first micro batch that learns is about as large, as `longest_first` usually makes it.
+    Not needed when the first micro batch that learns is about as large, as `longest_first` usually makes it, or when
+    none has more positions than `bound`: most are nearly as large then, and one of them comes soon.
     """
     rows = largest(lengths, [step for epoch in epochs for step in epoch])
-    if positions(lengths, rows) <= _REHEARSE_ABOVE * positions(lengths, epochs[0][0][0]):
+    if positions(lengths, rows) <= max(bound, _REHEARSE_ABOVE * positions(lengths, epochs[0][0][0])):
         return
     random_state = random_tensors()
     _backward(task, rows, 1)
