@@ -28,23 +28,13 @@ from ..api import (
 )
 from ..api.jobs import LongRows
 from ..plugins import Plugins
+from .batch import choose_batch, largest_batch, pass_bound, rows_a_step
 from .memory import STARTUP_SECONDS, memory_parts, pass_seconds, step_seconds
 from .optimizers import optimizer_choice
 from .phases import Assigned
 from .precision import precision_choice
 from .reality import Speed
 from .refusals import base_weights, does_not_fit, lighter, too_big
-
-#: Rows in one optimizer step when the document leaves it to us; fewer when that would leave less than two steps an
-#: epoch, since a handful of rows learned in one step an epoch needs many epochs.
-ROWS_A_STEP = 8
-STEPS_AN_EPOCH = 2
-
-#: Trainers sort the rows of about this many steps by their length, to pad little.
-STEPS_SORTED = 16
-
-#: Positions of one forward pass, where a device is fastest with so many: what they keep stays in a processor's cache.
-PASS_POSITIONS = {"cpu": 512}
 
 #: The choice that says that a run takes fewer steps than its epochs have.
 MAX_STEPS = "max_steps"
@@ -147,12 +137,6 @@ def long_row_problems(work: Sequence[PhaseWork], sequence_len: int, long_rows: L
     return problems
 
 
-def rows_a_step(pieces: int) -> int:
-    """How many rows one optimizer step takes: a power of two, at most ROWS_A_STEP."""
-    most = max(1, min(ROWS_A_STEP, pieces // STEPS_AN_EPOCH))
-    return 1 << (most.bit_length() - 1)
-
-
 def long_question_problems(rows: Sequence[Row], sizes: Sequence[RowSize], context: int) -> list[Problem]:
     """Questions that are only asked and would not fit, with their answers, in what the base reads."""
     message = "question and answer are {} tokens; this base reads {}"
@@ -161,43 +145,6 @@ def long_question_problems(rows: Sequence[Row], sizes: Sequence[RowSize], contex
         for row, size in zip(rows, sizes, strict=True)
         if size.tokens > context
     ]
-
-
-def largest_batch(lengths: Sequence[int], batch: Batch) -> int:
-    """Positions of the largest micro batch, padding included, when rows of like length share a step.
-
-    With many steps an epoch some micro batch is full of the longest rows; with few the longest rows may be the rest.
-    """
-    ordered, most = sorted(lengths), 0
-    if len(ordered) > STEPS_SORTED * batch.rows:
-        return batch.most_positions(ordered[-1])
-    for start in range(0, len(ordered), batch.rows):
-        step = ordered[start : start + batch.rows]
-        most = max(most, *(len(rows) * step[rows[-1]] for rows in batch.passes(step)))
-    return most
-
-
-def choose_batch(
-    doc: Document, fits: Mapping[int, bool], rows: int, positions: int | None
-) -> tuple[Batch, tuple[Choice, ...]]:
-    """Micro batch and accumulation: the document's where it sets them, otherwise the largest that fits.
-
-    Where the document leaves it to us, `positions` bounds a pass.
-    """
-    training = doc.config["training"]
-    micro, accumulate = training["micro_batch_size"], training["grad_accum"]
-    choices = []
-    if micro == "auto":
-        most = rows if accumulate == "auto" else max(1, rows // accumulate)
-        micro = next((size for size in sorted(fits, reverse=True) if fits[size] and size <= most), 1)
-        bound = f"; passes of {positions} tokens, with which a processor is fastest" if positions else ""
-        choices.append(Choice("micro_batch_size", str(micro), f"the most that fits, at most {most}{bound}"))
-    else:
-        positions = None
-    if accumulate == "auto":
-        accumulate = max(1, math.ceil(rows / micro))
-        choices.append(Choice("grad_accum", str(accumulate), f"about {rows} rows an optimizer step"))
-    return Batch(micro, accumulate, positions), tuple(choices)
 
 
 def count_steps(
@@ -268,9 +215,7 @@ def make_plan(
     notes = {phase.trainer.phase: phase.trainer.notes(doc, phase.rows, base) for phase in work}
     extra = _largest_parts(note.memory for note in notes.values())
 
-    bound = PASS_POSITIONS.get(hardware.backend)
-    if bound and ROWS_A_STEP * longest <= bound:
-        bound = None
+    bound = pass_bound(hardware, longest)
 
     def parts(micro: int) -> dict[str, int]:
         tokens = Batch(micro, 1, bound).most_positions(longest)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dlm_core.api import Batch
-from dlm_core.planning.plan import largest_batch
+from dlm_core.planning.batch import largest_batch
 from dlm_core.units import change_text
 
 PAIRS = """
