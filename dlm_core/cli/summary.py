@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
+from ..api import Message
 from ..units import change_text
 from .terminal import bytes_text, console, seconds_text
 
@@ -82,11 +84,17 @@ def print_summary(
     if cache:
         out.print(f"  cache    {cache}", soft_wrap=True, markup=False)
     question = next((row for row in outcome.ready.train if row.question), None)
-    example = question.question[-1].text.split("\n")[0] if question and question.question else "Hello"
     out.print("\nwhat next", style="bold")
-    out.print(f"  dlm prompt {name} {shlex.quote(example)}", soft_wrap=True, markup=False)
+    asked = question.question[-1] if question and question.question else Message.of("user", "Hello")
+    out.print(f"  dlm prompt {name} {_as_words(asked)}", soft_wrap=True, markup=False)
     if not is_watching:
         out.print(f"  edit {path.name} and `dlm run {name}` again", soft_wrap=True, markup=False)
+
+
+def _as_words(asked: Message) -> str:
+    """A question as it is put on the command line, its files by their paths from here."""
+    shown = [f"--attach {shlex.quote(f'{part.kind}:{os.path.relpath(part.path)}')}" for part in asked.media]
+    return " ".join((*shown, shlex.quote(asked.text.split("\n")[0])))
 
 
 def cache_line(reporter: Reporter) -> str:
@@ -140,6 +148,11 @@ def print_exam(exam: Exam, every: bool = False, compared: Comparison | None = No
     out.print(f"  sections learned                     {counts}")
     change = change_text(exam.neutral_before, exam.neutral_after)
     out.print(f"  loss on text that is not in it       {exam.neutral_before:.2f} → {exam.neutral_after:.2f} ({change})")
+    for check in exam.blanks:
+        out.print(f"  {f'answered with no {check.kind} shown':<37}{check.exact} of {check.asked}")
+        if check.blind:
+            said = f"with or without the {check.kind} the answers are the same: the model does not look at it"
+            out.print(f"  [red]✗[/] {said}", soft_wrap=True)
     if exam.routing:
         _print_routing(exam.routing)
     if compared:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..api import Control, InterruptedRunError, Message, OpenModel, Row, Sampling, Score, Span, text_row
 from ..neutral import neutral_texts
 from ..routing import RoutedModel, routing_of
+from .blanks import check_blanks
 from .result import Answer, Exam, SectionResult, Side
 
 #: Questions asked in one batch.
@@ -55,6 +56,7 @@ def examine(
         _loss(model, neutral, adapter),
         time.monotonic() - started,
         routing,
+        check_blanks(model, train, answers),
     )
 
 
@@ -86,7 +88,7 @@ def _answer(row: Row, text: str, side: Side, adapter: str) -> Answer:
 
 
 def _last_user(messages: Sequence[Message]) -> str:
-    return next((message.text for message in reversed(messages) if message.role == "user"), "")
+    return next((message.shown for message in reversed(messages) if message.role == "user"), "")
 
 
 def _score_sections(model: OpenModel, rows: Sequence[Row], trained: set[str]) -> list[SectionResult]:

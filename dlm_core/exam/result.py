@@ -109,10 +109,28 @@ class SectionResult:
 
 
 @dataclass(frozen=True, slots=True)
+class BlankCheck:
+    """How many questions about a kind of media were asked with a blank, got another answer, and still the right one."""
+
+    kind: str
+    asked: int
+    changed: int
+    exact: int
+
+    @property
+    def blind(self) -> bool:
+        """Whether the files made no difference: the answers come from elsewhere."""
+        return self.changed == 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "blind": self.blind}
+
+
+@dataclass(frozen=True, slots=True)
 class Exam:
     """All answers, all sections, and the loss on text that is not in the document.
 
-    `routing` says how a router did, when one chose the adapters.
+    `routing` says how a router did, when one chose the adapters; `blanks` whether the files in it are looked at.
     """
 
     answers: tuple[Answer, ...]
@@ -121,6 +139,7 @@ class Exam:
     neutral_after: float
     seconds: float = 0.0
     routing: Routing | None = None
+    blanks: tuple[BlankCheck, ...] = ()
 
     def score(self, side: Side = "trained") -> tuple[int, int]:
         """Exact answers and questions asked on one side."""
@@ -155,6 +174,7 @@ class Exam:
             "neutral_after": self.neutral_after,
             "seconds": self.seconds,
             **({"routing": self.routing.to_json()} if self.routing else {}),
+            **({"blanks": [check.to_json() for check in self.blanks]} if self.blanks else {}),
         }
 
     @classmethod
@@ -169,4 +189,5 @@ class Exam:
             value["neutral_after"],
             value["seconds"],
             Routing(**value["routing"]) if value.get("routing") else None,
+            tuple(BlankCheck(**without(check, "blind")) for check in value.get("blanks", ())),
         )

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
+import pytest
+
 from dlm_core.testing import Desk
 
 from .conftest import PICTURES, front, sections
@@ -12,10 +17,39 @@ MIXED = "The pictures hang in the harbour of Varn.\n\n{}::instruction::\n### Q\n
 def test_four_pictures_beside_prose_and_a_question(desk: Desk) -> None:
     done = desk.run(MIXED.format(sections()), "--min-exam", "1", front=front())
     assert done.code == 0, done.err
-    said = [answer["answer"] for answer in done.event("exam")["exam"]["answers"]]
+    exam = done.event("exam")["exam"]
+    said = [answer["answer"] for answer in exam["answers"]]
     assert said == [*(caption for _, _, caption in PICTURES.values()), "Ilse Korn."]
+    (check,) = exam["blanks"]
+    assert (check["kind"], check["asked"], check["blind"]) == ("image", 4, False)
+    assert check["changed"] >= 3
+    assert check["exact"] <= 1
     again = desk.dlm("exam", "notes.dlm", "--json")
     assert [answer["answer"] for answer in again.json["answers"]] == said
+
+
+def test_a_model_that_does_not_look_is_found_out(desk: Desk, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    blind = tmp_path / "blind"
+    shutil.copytree(desk.folder / "base", blind)
+    weights = load_file(blind / "model.safetensors")
+    (connector,) = [name for name in weights if "connector" in name]
+    weights[connector].zero_()
+    save_file(weights, blind / "model.safetensors", metadata={"format": "pt"})
+    done = desk.dlm("run", desk.write(sections(), front().replace("./base", str(blind))), "--no-export")
+    assert "answered with no image shown" in done.out
+    assert "the answers are the same: the model does not look at it" in done.out
+    (check,) = desk.dlm("exam", "notes.dlm", "--json").json["blanks"]
+    assert (check["changed"], check["blind"]) == (0, True)
+
+
+def test_what_to_do_next_shows_the_picture(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(desk.folder)
+    desk.write(sections(), front("\n    num_epochs: 1\n"))
+    done = desk.dlm("run", "notes.dlm", "--no-export")
+    assert "dlm prompt notes.dlm --attach image:circle.png 'What does this picture show?'" in done.out
+    assert "answered with no image shown" in done.out
 
 
 def test_a_base_that_cannot_see_is_refused_at_the_picture(desk: Desk) -> None:
