@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from ..api import Batch, Choice, Document, Hardware
+from ..api import Batch, Choice, Document
 
 #: Rows in one optimizer step when the document leaves it to us; fewer when that would leave less than two steps an
 #: epoch, since a handful of rows learned in one step an epoch needs many epochs.
@@ -25,12 +25,6 @@ def rows_a_step(pieces: int) -> int:
     return 1 << (most.bit_length() - 1)
 
 
-def pass_bound(hardware: Hardware, longest: int) -> int | None:
-    """Positions that a pass should not exceed, or None where 8 rows of the `longest` do not anyway."""
-    bound = PASS_POSITIONS.get(hardware.backend)
-    return bound if bound and ROWS_A_STEP * longest > bound else None
-
-
 def largest_batch(lengths: Sequence[int], batch: Batch) -> int:
     """Positions of the largest micro batch, padding included, when rows of like length share a step.
 
@@ -46,22 +40,22 @@ def largest_batch(lengths: Sequence[int], batch: Batch) -> int:
 
 
 def choose_batch(
-    doc: Document, fits: Mapping[int, bool], rows: int, positions: int | None
+    doc: Document, fits: Mapping[int, bool], rows: int, longest: int, bound: int | None
 ) -> tuple[Batch, tuple[Choice, ...]]:
     """Micro batch and accumulation: the document's where it sets them, otherwise the largest that fits.
 
-    Where the document leaves it to us, `positions` bounds a pass.
+    Where the document leaves it to us, `bound` is the most positions of a pass, rows having up to `longest`.
     """
     training = doc.config["training"]
     micro, accumulate = training["micro_batch_size"], training["grad_accum"]
     choices = []
+    positions = None
     if micro == "auto":
         most = rows if accumulate == "auto" else max(1, rows // accumulate)
         micro = next((size for size in sorted(fits, reverse=True) if fits[size] and size <= most), 1)
-        bound = f"; passes of {positions} tokens, with which a processor is fastest" if positions else ""
-        choices.append(Choice("micro_batch_size", str(micro), f"the most that fits, at most {most}{bound}"))
-    else:
-        positions = None
+        positions = bound if bound and micro * longest > bound else None
+        why = f"; passes of {positions} tokens, with which a processor is fastest" if positions else ""
+        choices.append(Choice("micro_batch_size", str(micro), f"the most that fits, at most {most}{why}"))
     if accumulate == "auto":
         accumulate = max(1, math.ceil(rows / micro))
         choices.append(Choice("grad_accum", str(accumulate), f"about {rows} rows an optimizer step"))

@@ -28,7 +28,7 @@ from ..api import (
 )
 from ..api.jobs import LongRows
 from ..plugins import Plugins
-from .batch import choose_batch, largest_batch, pass_bound, rows_a_step
+from .batch import PASS_POSITIONS, choose_batch, largest_batch, rows_a_step
 from .memory import STARTUP_SECONDS, memory_parts, pass_seconds, step_seconds
 from .optimizers import optimizer_choice
 from .phases import Assigned
@@ -215,7 +215,7 @@ def make_plan(
     notes = {phase.trainer.phase: phase.trainer.notes(doc, phase.rows, base) for phase in work}
     extra = _largest_parts(note.memory for note in notes.values())
 
-    bound = pass_bound(hardware, longest)
+    bound = PASS_POSITIONS.get(hardware.backend)
 
     def parts(micro: int) -> dict[str, int]:
         tokens = Batch(micro, 1, bound).most_positions(longest)
@@ -224,7 +224,7 @@ def make_plan(
         return {**found, **extra}
 
     fits = {micro: sum(parts(micro).values()) <= free for micro in (1, 2, 4, 8)}
-    batch, choices = choose_batch(doc, fits, rows or rows_a_step(sum(size.pieces for size in sizes)), bound)
+    batch, choices = choose_batch(doc, fits, rows or rows_a_step(sum(size.pieces for size in sizes)), longest, bound)
     lengths = [width for width, size in zip(widths, sizes, strict=True) for _ in range(size.pieces)]
     positions = largest_batch(lengths, batch)
     labels = min(positions, batch.micro * labelled)
