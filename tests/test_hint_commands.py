@@ -13,6 +13,7 @@ from types import ModuleType
 
 import pytest
 
+import dlm_image.plugin
 import dlm_preference.plugin
 from dlm_core import hookimpl
 from dlm_core.api import Document, Row, Section, SectionType, text_row
@@ -156,7 +157,7 @@ def prepare(desk: Desk) -> None:
     desk.write("A line.\n", "training:\n  num_epoch: 2\n", "wrong.dlm")
     desk.write("A line.\n", "dlm_version: 12\n", "old.dlm")
     desk.write("::instruction::\n### Q\nWho?\n### A\nOda Vell.\n", name="asked.dlm")
-    desk.use(dlm_preference.plugin)
+    desk.use(dlm_preference.plugin).use(dlm_image.plugin)
 
 
 def run_twice(desk: Desk) -> None:
@@ -195,6 +196,7 @@ OPTIONS = {
     "--accept-licence": "run notes.dlm --accept-licence",
     "--adapter NAME": "prompt notes.dlm Who? --adapter default",
     "--adapter-mix NAME:WEIGHT,NAME:WEIGHT": "prompt notes.dlm Who? --adapter-mix default:1,other:0.5",
+    "--attach KIND:PATH": "prompt notes.dlm Who? --attach image:a.png",
     "--base": "init NEW.dlm --base null-base",
     "--edited": "preference revert asked.dlm --edited",
     "--force": "run notes.dlm --force",
@@ -213,7 +215,11 @@ OPTIONS = {
 
 
 #: Options that are taken where there is nothing for them -> what is said of it.
-NOTHING = {"--resume": "no interrupted run", "--adapter-mix NAME:WEIGHT,NAME:WEIGHT": "no adapter 'other'"}
+NOTHING = {
+    "--resume": "no interrupted run",
+    "--adapter-mix NAME:WEIGHT,NAME:WEIGHT": "no adapter 'other'",
+    "--attach KIND:PATH": "the base null-base takes no image",
+}
 
 
 @pytest.mark.parametrize("option", OPTIONS)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from ..api import Document, LocatedBase, Media, Message, PluginMissingError, RunFailedError, Text, UsageError
 from ..plugins import Plugins
@@ -17,6 +16,8 @@ from .group import plugins_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from click.shell_completion import CompletionItem
+
 
 class Kinds(click.ParamType[str]):
     """`KIND:PATH`, completed first by the kinds there are, then by files."""
@@ -24,6 +25,8 @@ class Kinds(click.ParamType[str]):
     name = "KIND:PATH"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
         kind, colon, path = incomplete.partition(":")
         if colon:
             folder = Path(path).parent
