@@ -40,10 +40,10 @@ def test_core_names_a_plugin_in_one_table_only():
 
 
 def test_core_and_engine_know_no_kind_of_media_by_name():
-    """Names kept for plugins and of the format's versions aside, a stranger's kind is as good as any."""
+    """Who provides what and the format's versions aside, a stranger's kind is as good as any."""
     engine = sorted((ROOT / "plugins/dlm-hf/dlm_hf").rglob("*.py"))
     words = re.compile(r"image|audio|picture|\bvision", re.IGNORECASE)
-    lists = {"known.py", "reserved.py", "versions.py"}
+    lists = {"known.py", "versions.py"}
     naming = [path for path in [*CORE, *engine] if words.search(path.read_text(encoding="utf-8"))]
     assert [str(path) for path in naming if path.name not in lists] == []
 

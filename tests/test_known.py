@@ -1,4 +1,4 @@
-"""The table of who provides what is that of the plugins in this repository; nothing reserved is provided."""
+"""The table of who provides what is that of the plugins in this repository; core provides nothing of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 from dlm_core.plugins import Plugins
 from dlm_core.plugins.known import KNOWN
-from dlm_core.plugins.reserved import RESERVED
 
 ROOT = Path(__file__).parent.parent
 
@@ -24,19 +23,7 @@ def test_a_package_that_is_named_is_one_of_this_repository():
     assert {dist for dist, _ in KNOWN.values()} <= {path.name for path in (ROOT / "plugins").iterdir()}
 
 
-def test_what_a_plugin_provides_is_reserved_no_longer():
-    assert not RESERVED & KNOWN.keys()
-
-
-def test_core_provides_nothing_of_either_list():
+def test_core_provides_nothing_of_the_list():
     core = Plugins.load(group="none of those installed")
     own = {(registry.kind, name) for registry in core.registries() for name in registry}
-    assert not own & (RESERVED | KNOWN.keys())
-
-
-def test_a_reserved_name_is_told_from_a_package_to_install():
-    core = Plugins.load(group="none of those installed")
-    told = core.hint("config block", "training.audio")
-    assert told is not None
-    assert "pip install" not in told.text
-    assert told.code == "DLM0301"
+    assert not own & KNOWN.keys()

@@ -81,6 +81,8 @@ class SourceReader(ABC):
 
     name: ClassVar[str]
     suffixes: ClassVar[frozenset[str]]
+    #: The suffix of files that may stand beside one of ours, with its name, and describe it: no texts of their own.
+    beside: ClassVar[str] = ""
 
     def sniff(self, head: bytes) -> bool:
         """Whether a file with an unclaimed suffix is ours, by its first 1,024 bytes."""

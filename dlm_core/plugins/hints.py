@@ -7,21 +7,18 @@ from typing import TYPE_CHECKING
 
 from .known import KNOWN
 from .registry import Hint, Plugin
-from .reserved import RESERVED
 
 if TYPE_CHECKING:
     from .facade import Plugins
 
 
 def for_name(plugins: Plugins, kind: str, name: str) -> Hint | None:
-    """The hint for one name: claimed twice, not installed, disabled, failed, or reserved; None for any other."""
+    """The hint for one name: claimed twice, not installed, disabled or failed; None for any other."""
     registry = plugins.registry(kind)
     if registry is not None and name in registry.clashes:
         return claimed(plugins, registry.clashes[name])
     if known := KNOWN.get((kind, name)):
         return _of_provider(plugins, *known)
-    if (kind, name) in RESERVED:
-        return Hint(f"`{name}` is reserved by the format; no released plugin provides it yet", "DLM0301")
     return None
 
 

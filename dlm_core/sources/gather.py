@@ -21,6 +21,7 @@ from ..media.paths import outside as outside_media
 from ..plugins import Plugins
 from . import builtin
 from .allowed import NOTHING, Allowed, Watched
+from .beside import Beside
 from .decisions import EMPTY, LET_THROUGH, TAKEN, Decision, Rule, Tally, rule
 from .opening import TooLargeError, mount_points, open_regular, read_in, read_open
 from .scope import Scope
@@ -87,6 +88,7 @@ class Gathering:
         self.own = _identity(self.doc.path)
         self.readers = list(self.plugins.source_readers.values())
         self.by_suffix = {suffix: one for one in reversed(self.readers) for suffix in one.suffixes}
+        self.beside = Beside(self.readers)
         self._trusted: bool | None = None
         self._failed: set[tuple[str, Span]] = set()
         self.watched = Watched(self.allowed)
@@ -154,6 +156,8 @@ class Gathering:
                     self.warnings.append(Problem(source.where, message, None, "warning", "DLM0503"))
                 if self.see is None and not self.allowed:
                     return
+            elif not source.is_file and (described := self.beside.described_by(file.path)):
+                self._decide(source, Decision(file.name, rule("file", f"it describes {described}")))
             else:
                 sections = self._read_file(source, file)
                 count += sections is not None

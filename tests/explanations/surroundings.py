@@ -36,7 +36,8 @@ from dlm_core.api import (
 )
 from dlm_core.cli import invoke
 from dlm_core.media import section_media
-from dlm_core.plugins import Plugins
+from dlm_core.plugins import Plugins, facade
+from dlm_core.plugins.finder import find_plugins
 
 #: Signs on a page for bytes that cannot be shown -> those bytes.
 SIGNS = {"␀": b"\0", "␇": b"\x07", "⍰": b"\xe9", "⟨BOM⟩": b"\xef\xbb\xbf"}
@@ -223,12 +224,16 @@ WALLED = BaseModel("walled", "/nowhere", parameters=1000, license="Walled-1.0", 
 
 @dataclass(frozen=True)
 class Around:
-    """`plugins` are registered beside those installed, by name; `machine` shrinks the memory (bytes)."""
+    """`plugins` are registered beside those installed, by name; `memory` shrinks the machine's, in bytes.
+
+    `without` is a package of Python, `absent` a distribution of plugins, that is not installed.
+    """
 
     prepare: Callable[[Path], None] = nothing
     plugins: Mapping[str, Callable[[], ModuleType]] = None  # type: ignore[assignment]
     memory: int | None = None
     without: str = ""
+    absent: str = ""
 
 
 def with_plugins(**plugins: Callable[[], ModuleType]) -> Around:
@@ -245,12 +250,24 @@ SMELL_FILES = files(
     {"rose.smell": struct.pack("<8f", *[0.5] * 8), "faint.smell": bytes(32), "broken.smell": "a rose, half of it"}
 )
 SEEING = BaseModel("seeing", "hub:made-up/seeing", "1", accepts={"image": {}})
+HEARING = BaseModel("hearing", "hub:made-up/hearing", "1", accepts={"audio": {}})
 
 
 def picture(folder: Path) -> None:
     from dlm_image.testing import draw
 
     draw("blue", "stripes").save(folder / "harbour.png")
+
+
+def recordings(folder: Path) -> None:
+    import soundfile
+
+    from dlm_audio.testing import RATE, play
+
+    (folder / "bells").mkdir()
+    for name in ("dusk", "noon"):
+        soundfile.write(folder / f"bells/{name}.wav", play("high"), RATE)
+    (folder / "bells/noon.txt").write_text("The bell rings twice.")
 
 
 SMELLS = replace(
@@ -274,6 +291,7 @@ AROUND: Mapping[str, Around] = {
     "DLM0218": SMELLS,
     "DLM0219": SMELLS,
     "DLM0225": with_plugins(poems=lambda: POEMS),
+    "DLM0301": Around(absent="dlm-audio"),
     "DLM0303": with_plugins(tides=failing),
     "DLM0304": with_plugins(poems=lambda: POEMS, verses=lambda: plugin(dlm_section_types=[Poem()])),
     "DLM0305": Around(without="bitsandbytes"),
@@ -289,6 +307,7 @@ AROUND: Mapping[str, Around] = {
     "DLM0504": Around(files({"texts/a.txt": "One.\n", "texts/b.txt": b"Two.\0\n"})),
     "DOC0001": Around(files({"faq.csv": "q,a\nWhen?,Noon.\nWho?,Oda, of Orro\n", "repaired.csv": "q,a\nWho?,Oda\n"})),
     "IMAGE0001": replace(with_plugins(bases=lambda: plugin(dlm_base_models=[SEEING])), prepare=picture),
+    "AUDIO0001": replace(with_plugins(bases=lambda: plugin(dlm_base_models=[HEARING])), prepare=recordings),
     "GGUF0001": Around(partial(base, edit=with_gelu)),
     "GGUF0003": Around(partial(base, edit=without_template)),
     "HF0005": Around(partial(base, edit=in_eight_bits)),
@@ -325,7 +344,9 @@ def say(code: str, command: str, example: str, folder: Path) -> Said:
 
 
 def load(off: Iterable[str], around: Around) -> Plugins:
-    plugins = Plugins.load(off)
+    present = [one for one in find_plugins() if one.dist != around.absent]
+    with mock.patch.object(facade, "find_plugins", return_value=present):
+        plugins = Plugins.load(off)
     for name, make in (around.plugins or {}).items():
         plugins.register(make(), name, f"dlm-{name}", "1.0")
     return plugins

@@ -1,17 +1,18 @@
 """Bytes to samples.  What decoders pass over in silence is put right, told, or refused in one sentence.
 
-Measured with libsndfile 1.2: a WAV or MP3 that was cut gives fewer samples and no error, a file without samples an empty
-array, NaN is handed on, samples beyond 1 are too, several channels come as columns that an extractor takes for clips.
+Measured with libsndfile 1.2: a WAV or MP3 that was cut gives fewer samples and no error, a file without samples an
+empty array; NaN and samples beyond 1 are handed on; channels come as columns that an extractor takes for clips.
 """
 
 from __future__ import annotations
 
 import io
-import struct
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import cut
 from .filetypes import what_else
 from .kind import Sound
 
@@ -24,7 +25,19 @@ LEAST_SECONDS, MOST_SECONDS = 0.1, 3600.0
 RATES = (1_000, 768_000)
 #: Below this root mean square nothing is heard (-80 dB).
 _SILENT = 1e-4
-_SUFFIXES = {"WAV": (".wav", ".wave"), "WAVEX": (".wav", ".wave"), "FLAC": (".flac",), "OGG": (".ogg", ".oga", ".opus")}
+#: Below this part of its loudest channel, a mix has lost what it was made of.
+_CANCELLED = 0.05
+#: So many frames are what the decoder says of a stream that does not tell its length.
+_UNKNOWN = 1 << 62
+#: Frames read at a time, so that channels never lie in memory as wholes.
+_BLOCK = 1 << 16
+_SUFFIXES = {
+    "WAV": (".wav", ".wave"),
+    "WAVEX": (".wav", ".wave"),
+    "FLAC": (".flac",),
+    "OGG": (".ogg", ".oga", ".opus"),
+    "MP3": (".mp3",),
+}
 
 
 def look(path: Path) -> Mapping[str, Any]:
@@ -36,23 +49,25 @@ def look(path: Path) -> Mapping[str, Any]:
         info = _open(stream, stream.read(1024))
         kind, rate, frames = info.format, info.samplerate, info.frames
         info.close()
-    known = _SUFFIXES.get(kind, ())
-    odd = known and path.suffix.lower() not in known
+    odd = path.suffix.lower() not in _SUFFIXES[kind]
     notes = [f"it is a {kind.removesuffix('X')} file, whatever its name says"] if odd else []
     return {"format": kind, "rate": rate, "frames": frames, "notes": notes}
 
 
 def decode(blob: bytes, policy: Mapping[str, Any]) -> Sound:
     """One channel at the rate that `policy` asks for.  Raises ValueError."""
-    _refuse_cut_wav(blob)
+    cut.refuse(blob)
     with _open(io.BytesIO(blob), blob[:1024]) as file:
-        rate, frames, channels = file.samplerate, file.frames, file.channels
+        rate, channels = file.samplerate, file.channels
         wanted = policy.get("rate", rate)
         _check_rate(rate, wanted, policy)
-        _check_length(frames / rate, policy)
-        samples = _read(file, frames)
+        _check_length(file.frames / rate, policy)
+        mono, loudest = _read(file)
     notes: list[str] = []
-    mono = _mono(samples, channels, notes)
+    if channels > 2:
+        notes.append(f"its {channels} channels are mixed into one")
+    if _level(mono) < _CANCELLED * loudest:
+        notes.append("its channels cancel each other when they are mixed: hardly anything is left; take one of them")
     _check_level(mono, notes)
     if rate != wanted:
         mono = _resampled(mono, rate, wanted, notes)
@@ -68,36 +83,25 @@ def _open(stream: Any, head: bytes) -> Any:
     try:
         file = soundfile.SoundFile(stream)
     except Exception as error:
-        known = head[:4] in (b"RIFF", b"fLaC", b"OggS", b"FORM", b"RF64") or head[:3] == b"ID3"
-        raise ValueError(f"it is damaged: {_said(error)}" if known else what_else(head)) from error
+        known = head[:4] in (b"RIFF", b"fLaC", b"OggS") or head[:3] == b"ID3"
+        raise ValueError(f"it is damaged or cut off: {_said(error)}" if known else what_else(head)) from error
+    if file.format not in _SUFFIXES:
+        raise ValueError(f"it is a {file.format_info} file; convert it: `ffmpeg -i in out.flac`")
     if not file.frames:
-        raise ValueError("it has no samples")
+        raise ValueError("it is cut off" if head[:4] == b"OggS" else "it has no samples")
+    if file.frames > _UNKNOWN:
+        raise ValueError("it does not tell its length, as a stream does; write it anew: `ffmpeg -i in out.flac`")
     low, high = RATES
     if not low <= file.samplerate <= high:
         raise ValueError(f"{file.samplerate} samples a second is no rate of sound; its head is damaged")
     return file
 
 
-def _refuse_cut_wav(blob: bytes) -> None:
-    """A RIFF file says how long its data are; the decoder believes the file's end instead."""
-    if blob[:4] != b"RIFF" or blob[8:12] != b"WAVE":
-        return
-    at = 12
-    while at + 8 <= len(blob):
-        name, size = blob[at : at + 4], struct.unpack("<I", blob[at + 4 : at + 8])[0]
-        if name == b"data":
-            if size not in (0, 0xFFFFFFFF) and at + 8 + size > len(blob):
-                share = (len(blob) - at - 8) / size
-                raise ValueError(f"it is cut off: {share:.0%} of the samples that its head promises are there")
-            return
-        at += 8 + size + size % 2
-
-
 def _check_rate(rate: int, wanted: int, policy: Mapping[str, Any]) -> None:
     if rate != wanted and not policy.get("auto_resample"):
         raise ValueError(
-            f"it has {rate:,} samples a second and the base hears {wanted:,}; set `training.audio.auto_resample: true`, "
-            f"or convert it: `ffmpeg -i in -ar {wanted} out.flac`"
+            f"it has {rate:,} samples a second and the base hears {wanted:,}; set "
+            f"`training.audio.auto_resample: true`, or convert it: `ffmpeg -i in -ar {wanted} out.flac`"
         )
 
 
@@ -109,28 +113,25 @@ def _check_length(seconds: float, policy: Mapping[str, Any]) -> None:
         raise ValueError(f"it lasts {seconds:.1f} s, and this base hears {most:g} s; cut it into pieces")
 
 
-def _read(file: Any, frames: int) -> numpy.ndarray[Any, Any]:
-    """All samples, shape (frames, channels)."""
-    try:
-        samples = file.read(dtype="float32", always_2d=True)
-    except Exception as error:
-        raise ValueError(f"it is damaged or cut off: {_said(error)}") from error
-    if len(samples) < frames:
-        raise ValueError(f"it is cut off: {len(samples) / frames:.0%} of the samples that its head promises are there")
-    return samples  # type: ignore[no-any-return]
-
-
-def _mono(samples: numpy.ndarray[Any, Any], channels: int, notes: list[str]) -> numpy.ndarray[Any, Any]:
+def _read(file: Any) -> tuple[numpy.ndarray[Any, Any], float]:
+    """The mean of the channels, shape (frames,), and the root mean square of the loudest of them."""
     import numpy
 
-    if not numpy.isfinite(samples).all():
+    mono = numpy.zeros(file.frames, numpy.float32)
+    squares = numpy.zeros(file.channels)
+    at = 0
+    try:
+        while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
+            mono[at : at + len(block)] = block.mean(axis=1)
+            squares += numpy.square(block, dtype=numpy.float64).sum(axis=0)
+            at += len(block)
+    except RuntimeError as error:
+        raise ValueError(f"it is damaged or cut off: {_said(error)}") from error
+    if at < len(mono):
+        raise ValueError(cut.said(at / len(mono)))
+    if not numpy.isfinite(squares).all():
         raise ValueError("some of its samples are no numbers (NaN or infinite)")
-    mono = numpy.ascontiguousarray(samples.mean(axis=1, dtype=numpy.float32))
-    if channels > 2:
-        notes.append(f"its {channels} channels are mixed into one")
-    if channels > 1 and _level(mono) < 0.05 * max(_level(samples[:, one]) for one in range(channels)):
-        notes.append("its channels cancel each other when they are mixed: hardly anything is left; take one of them")
-    return mono
+    return mono, float(numpy.sqrt(squares.max() / at))
 
 
 def _check_level(mono: numpy.ndarray[Any, Any], notes: list[str]) -> None:
@@ -149,7 +150,9 @@ def _resampled(mono: numpy.ndarray[Any, Any], rate: int, wanted: int, notes: lis
     import soxr
 
     if rate < wanted:
-        notes.append(f"it has {rate:,} samples a second and is brought to {wanted:,}: what is above {rate // 2:,} Hz is missing")
+        notes.append(
+            f"it has {rate:,} samples a second and is brought to {wanted:,}: what is above {rate // 2:,} Hz is missing"
+        )
     return numpy.ascontiguousarray(soxr.resample(mono, rate, wanted, quality="HQ"), dtype=numpy.float32)
 
 
@@ -161,5 +164,6 @@ def _level(samples: numpy.ndarray[Any, Any]) -> float:
 
 
 def _said(error: Exception) -> str:
-    """An error in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """An error of the decoder in one line, without the object that it was reading from."""
+    said = re.sub(r"^Error opening <.*?>: |^(Internal )?[Ee]rror ?: ", "", " ".join(str(error).split()))
+    return said.rstrip(".") or type(error).__name__

@@ -36,7 +36,7 @@ def what_else(head: bytes) -> str:
             return f"it is {what}; {todo}"
     if _is_text(head):
         return "it is text, not a recording"
-    return "it is no WAV, FLAC, OGG, MP3 or AIFF, or its head is damaged"
+    return "it is no WAV, FLAC, OGG or MP3, or its head is damaged"
 
 
 def _is_text(head: bytes) -> bool:

@@ -34,7 +34,7 @@ class Sound:
 
 
 class Audio(MediaKind):
-    """Policy: `rate`, samples a second; `least` and `most`, in seconds; `auto_resample`, whether other rates are taken."""
+    """Policy: `rate` in samples a second, `least` and `most` in seconds, `auto_resample`: are other rates taken?"""
 
     name: ClassVar[str] = "audio"
     question: ClassVar[str] = "What is said or heard in this recording?"

@@ -63,7 +63,9 @@ class Hearing(Modality):
 
 def family_of(folder: Path) -> Family:
     """The family of the base in a folder, with that base's own settings."""
-    return _read(folder, tuple((folder / name).stat().st_mtime_ns for name in ("config.json", "preprocessor_config.json")))
+    return _read(
+        folder, tuple((folder / name).stat().st_mtime_ns for name in ("config.json", "preprocessor_config.json"))
+    )
 
 
 @lru_cache(maxsize=8)
@@ -72,7 +74,7 @@ def _read(folder: Path, _stamp: tuple[int, ...]) -> Family:
 
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     module = import_module(f".families.{FAMILIES[config['model_type']]}", __package__)
-    found: Family = module.read(folder, config)
+    found: Family = module.read(folder)
     return found
 
 

@@ -13,6 +13,8 @@ from .kind import Audio, resampling
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3"})
 
+#: A text file of a recording's name with this suffix is its transcript.
+TRANSCRIPT = ".txt"
 #: A text beside a recording that is longer is no transcript of it.
 MOST_TEXT = 1 << 20
 
@@ -31,10 +33,11 @@ class AudioSection(SectionType):
 
     def rows(self, section: Section, doc: Document) -> Iterator[Row | Problem]:
         """One row: asked what is heard, the model says the transcript."""
-        said = (section.attrs.get("transcript") or (_beside(section) if section.source else "")).strip()
+        said = (_beside(section) if section.source else section.attrs.get("transcript", "")).strip()
         if not said:
-            hint = "write a text file of the same name beside it" if section.source else 'fill in `transcript="…"`'
-            yield Problem(section.span, "this recording has no transcript", hint, code="AUDIO0001")
+            if section.source:
+                hint = f"write what is heard into {Path(section.file).stem}.txt beside it"
+                yield Problem(section.span, "this recording has no transcript", hint, code="AUDIO0001")
             return
         part = section_media("audio", section, doc, resampling(doc.config))
         yield chat_row([Message("user", (part, Text(Audio.question))), Message.of("assistant", said)], section.span)
@@ -42,7 +45,7 @@ class AudioSection(SectionType):
 
 def _beside(section: Section) -> str:
     """The text file of the same name, empty when there is none that can be read."""
-    path = Path(section.file).with_suffix(".txt")
+    path = Path(section.file).with_suffix(TRANSCRIPT)
     if path.is_symlink() or not path.is_file() or path.stat().st_size > MOST_TEXT:
         return ""
     return path.read_text(encoding="utf-8-sig", errors="replace")
@@ -53,6 +56,7 @@ class AudioFiles(SourceReader):
 
     name: ClassVar[str] = "audio"
     suffixes: ClassVar[frozenset[str]] = SUFFIXES
+    beside: ClassVar[str] = TRANSCRIPT
 
     def read(self, data: bytes, name: str) -> Iterator[tuple[str, str, Mapping[str, str]]]:
         yield "audio", "", {"path": name}

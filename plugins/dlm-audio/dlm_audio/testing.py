@@ -1,4 +1,4 @@
-"""A small base that hears, with random weights, and sounds to play to it: for tests of anything that handles recordings."""
+"""A small base that hears, with random weights, and sounds to play to it: for tests of anything with recordings."""
 
 from __future__ import annotations
 

@@ -28,5 +28,7 @@ def test_another_rate_is_refused_unless_it_may_be_changed(desk: Desk) -> None:
     soundfile.write(desk.folder / "low.wav", play("low", rate=44_100), 44_100)
     done = desk.dlm("check", desk.write(sections(), front()))
     assert done.code == 3
-    assert "it has 44,100 samples a second and the base hears 16,000; set `training.audio.auto_resample: true`" in done.err
+    assert (
+        "it has 44,100 samples a second and the base hears 16,000; set `training.audio.auto_resample: true`" in done.err
+    )
     assert desk.dlm("check", desk.write(sections(), front() + "    audio: {auto_resample: true}\n")).code == 0

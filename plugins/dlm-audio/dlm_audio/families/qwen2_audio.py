@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..kind import Sound
 
-_TOKEN = "<|AUDIO|>"  # noqa: S105 (a token of text)
+_TOKEN = "<|AUDIO|>"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Qwen2Audio:
         return WhisperFeatureExtractor.from_pretrained(str(self.folder))
 
 
-def read(folder: Path, config: Mapping[str, Any]) -> Qwen2Audio:
+def read(folder: Path) -> Qwen2Audio:
     """The family with the settings of the base in `folder`."""
     here = settings(folder, "preprocessor_config.json")
     rate, hop = here.get("sampling_rate", 16_000), here.get("hop_length", 160)
