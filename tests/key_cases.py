@@ -59,7 +59,7 @@ They bring gold.
 
 NAMED = BODY.replace("::instruction::", "::instruction#red::") + "\n::prose#blue::\nThe door is blue.\n"
 
-#: Settings with which a small base learns in a fraction of a second; `BASE`, `OTHER` and `WIDE` are such bases.
+#: Settings with which a small base learns in a fraction of a second; `BASE`, `OTHER`, `WIDE` and `HEARING` are such.
 SHORT: Mapping[str, Any] = {
     "base_model": "BASE",
     "training.sequence_len": 128,
@@ -153,6 +153,8 @@ GATE = {**GATED, "training.gate.enabled": True}
 RED = {"training.adapters": {"red": {}, "blue": {}}, "training.num_epochs": 1}
 #: Matrices of 4,096 weights: the 8-bit optimizers keep smaller ones in 32 bits.
 WIDE = {"training.lora_r": 64, "training.target_modules": ["q_proj"]}
+#: A recording of another rate than the base `HEARING` hears.
+HEARD = '::audio path="bell.wav" transcript="The bell rings."::\n'
 TEXTS = {"training.sources": [{"path": "texts"}]}
 ID = "01KAPQ5T0J8E6M3Y7VZ2R4W9X"
 
@@ -214,6 +216,7 @@ CASES = [
     Case("training.preference.hyperparams.alpha", (0.1, 0.9), also=ORPO, body=BODY + PAIRS),
     Case("training.preference.hyperparams.learning_rate", (5e-3, 1e-3), body=BODY + PAIRS),
     Case("training.preference.hyperparams.num_epochs", (1, 2), also=PREFERENCE, body=BODY + PAIRS),
+    Case("training.audio.auto_resample", (False, True), found, {"base_model": "HEARING"}, HEARD),
     Case("export.default_temperature", (None, 2.0), answer),
     Case("export.default_top_p", (1.0, 0.01), answer, {"export.default_temperature": 2.0}),
     Case("export.default_quant", ("Q8_0", "Q6_K"), exported, {"base_model": "WIDE"}),

@@ -61,19 +61,7 @@ def test_wrong_usage_is_one_clear_message(desk, arguments, code, said):
     [
         ("lora_rr: 3", "text", 3, "did you mean `lora_r`"),
         ("lora_r: 0", "text", 3, "notes.dlm:6:11"),
-        (
-            "audio: {auto_resample: true}",
-            "text",
-            5,
-            "provided by dlm-audio, which is not installed: `pip install dlm-audio`",
-        ),
         ("lora_r: 8", "::image path='a'::\n", 0, "looks like a section fence"),
-        (
-            "lora_r: 8",
-            '::audio path="a.wav"::\n',
-            5,
-            "provided by dlm-audio, which is not installed: `pip install dlm-audio`",
-        ),
         ("lora_r: 8", "::instruction::\n### Q\nWhy?\n", 3, "notes.dlm:9:1"),
     ],
 )

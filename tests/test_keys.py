@@ -27,17 +27,23 @@ pytestmark = pytest.mark.skipif(find_spec("dlm_hf") is None, reason="needs the e
 
 @pytest.fixture(scope="session")
 def bases(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    from dlm_audio.testing import make_hearing_base
     from dlm_hf.testing import make_small_base
 
     place = tmp_path_factory.mktemp("keys")
     small = {name: make_small_base(place / name, seed=seed) for seed, name in enumerate(("BASE", "OTHER"))}
     wide = make_small_base(place / "WIDE", hidden=256, intermediate=256, layers=1)
-    return {name: str(folder) for name, folder in {**small, "WIDE": wide}.items()}
+    hearing = make_hearing_base(place / "HEARING")
+    return {name: str(folder) for name, folder in {**small, "WIDE": wide, "HEARING": hearing}.items()}
 
 
 @pytest.fixture
 def desk(dlm_desk: Desk) -> Desk:
-    """A desk with every plugin that is installed, and some files to read."""
+    """A desk with every plugin that is installed, some files to read, and a recording."""
+    import soundfile
+
+    from dlm_audio.testing import play
+
     dlm_desk.null = False
     for found in find_plugins():
         dlm_desk.use(found.load())
@@ -46,6 +52,7 @@ def desk(dlm_desk: Desk) -> Desk:
     (dlm_desk.folder.parent / "outside").mkdir()
     for name in ("texts/a.md", "texts/b.txt", "texts/inner/c.md", "../outside/d.md"):
         (dlm_desk.folder / name).write_text(f"The harbour has two cranes, says {name}.\n")
+    soundfile.write(dlm_desk.folder / "bell.wav", play("high", rate=44_100), 44_100)
     (texts / "tiny.md").write_text("Two cranes.\n")
     return dlm_desk
 

@@ -109,10 +109,6 @@ CASES: dict[str, tuple[str, list[tuple[int, int, str, str]]]] = {
     "duplicate key": (front("base_model: other"), [(5, 1, "DLM0103", "first set at 4:1")]),
     "duplicate nested": (training("lora_r: 1\nlora_r: 2"), [(7, 3, "DLM0103", "first set at 6:3")]),
     "duplicate quoted": (training("lora_r: 1\n'lora_r': 2"), [(7, 3, "DLM0103", "first set at 6:3")]),
-    "missing plugin block": (
-        training("audio: {auto_resample: true}"),
-        [(6, 3, "DLM0301", "`pip install dlm-audio`")],
-    ),
     # -- values
     "choice": (training("adapter: lroa"), [(6, 12, "DLM0104", "did you mean `lora`?")]),
     "choice in capitals": (training("precision: BF16"), [(6, 14, "DLM0104", "did you mean `bf16`?")]),
@@ -219,7 +215,6 @@ CASES: dict[str, tuple[str, list[tuple[int, int, str, str]]]] = {
     # -- bytes and body
     "NUL in the body": (body("one\ntw\0o\n\0"), [(7, 3, "DLM0212", "and 1 more")]),
     "unknown section": (body("::instruct::\nx\n"), [(6, 3, "DLM0201", "did you mean `::instruction::`?")]),
-    "section of a missing plugin": (body('::audio path="a.wav" transcript="x"::\n'), [(6, 1, "DLM0301", "`pip install dlm-audio`")]),
     "empty section": (body("::instruction::\n\n  \n::prose::\nx\n"), [(6, 1, "DLM0202", "nothing under it")]),
     "empty section at the end": (body("a\n::picky::"), [(7, 1, "DLM0202", "nothing under it")]),
     "text where none may be": (body("::break::\n\nx\n"), [(8, 1, "DLM0209", "takes no text")]),
