@@ -130,9 +130,11 @@ def long_row_problems(work: Sequence[PhaseWork], sequence_len: int, long_rows: L
                 problems.append(Problem(row.span, message, None, "warning", "DLM0402"))
             elif long_rows == "error":
                 hint = "raise `training.sequence_len`, shorten it, or pass `--long-rows cut` or `--long-rows skip`"
+                if row.media:  # a part of a file is another file
+                    hint = "raise `training.sequence_len`, or pass `--long-rows skip`"
                 problems.append(Problem(row.span, f"{over}{where}", hint, "error", "DLM0403"))
             else:
-                verb = "cut" if long_rows == "cut" else "skipped"
+                verb = "cut" if long_rows == "cut" and not row.media else "skipped"
                 problems.append(Problem(row.span, f"{over}{where}: {verb}, as asked", None, "warning", "DLM0404"))
     return problems
 

@@ -24,6 +24,7 @@ KNOWN: dict[tuple[str, str], tuple[str, str]] = {
     ("base model", "phi-4"): ("dlm-hf", "hf"),
     ("base model", "phi-4-mini"): ("dlm-hf", "hf"),
     ("base model", "phi-4-mini-reasoning"): ("dlm-hf", "hf"),
+    ("base model", "qwen2-audio-7b"): ("dlm-audio", "audio"),
     ("base model", "qwen2.5-0.5b"): ("dlm-hf", "hf"),
     ("base model", "qwen2.5-1.5b"): ("dlm-hf", "hf"),
     ("base model", "qwen2.5-14b"): ("dlm-hf", "hf"),

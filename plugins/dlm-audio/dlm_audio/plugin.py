@@ -10,7 +10,7 @@ from dlm_core.api import ConfigBlock
 if TYPE_CHECKING:
     import pydantic
 
-    from dlm_core.api import Explanation, MediaKind, SectionType, SourceReader
+    from dlm_core.api import BaseModel, Explanation, MediaKind, SectionType, SourceReader
 
     from .modality import Hearing
 
@@ -29,6 +29,13 @@ class AudioBlock(ConfigBlock):
 @hookimpl
 def dlm_config_blocks() -> list[ConfigBlock]:
     return [AudioBlock()]
+
+
+@hookimpl
+def dlm_base_models() -> list[BaseModel]:
+    from .bases import HEARING
+
+    return list(HEARING)
 
 
 @hookimpl
