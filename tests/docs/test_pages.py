@@ -36,9 +36,10 @@ def command(name: str) -> click.Command:
 
 
 def options(of: click.Command) -> set[str]:
-    """The options of a command, and of the commands below it."""
+    """The options of a command, those of kinds of media among them, and of the commands below it."""
     below = of.commands.values() if isinstance(of, click.Group) else ()
-    mine = [param for param in of.params if isinstance(param, click.Option)]
+    params = of.get_params(click.Context(of, obj=PLUGINS))
+    mine = [param for param in params if isinstance(param, click.Option)]
     return {name for param in mine for name in (*param.opts, *param.secondary_opts)}.union(*map(options, below))
 
 

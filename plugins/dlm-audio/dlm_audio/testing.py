@@ -54,7 +54,7 @@ def make_hearing_base(folder: Path, hidden: int = 64, layers: int = 2, context: 
         "bos_token_id": 1,
         "eos_token_id": 2,
         "pad_token_id": 0,
-        "tie_word_embeddings": True,
+        "tie_word_embeddings": False,
     }
     hearing = {
         "d_model": 32,
@@ -79,10 +79,9 @@ def make_hearing_base(folder: Path, hidden: int = 64, layers: int = 2, context: 
 def _spread(model: Any) -> None:
     import torch
 
-    head = model.get_output_embeddings()
     with torch.no_grad():
         for module in model.modules():
-            if isinstance(module, torch.nn.Linear | torch.nn.Conv1d) and module is not head:
+            if isinstance(module, torch.nn.Linear | torch.nn.Conv1d):
                 torch.nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
             elif isinstance(module, torch.nn.Embedding):
                 torch.nn.init.normal_(module.weight, std=module.weight.shape[1] ** -0.5)
@@ -133,3 +132,9 @@ def play(sound: str, seconds: float = 0.5, rate: int = RATE) -> numpy.ndarray[An
         case _:
             wave = numpy.random.default_rng(0).uniform(-1, 1, len(time))
     return (0.5 * wave).astype(numpy.float32)
+
+
+if __name__ == "__main__":
+    import sys
+
+    print(f"wrote {make_hearing_base(Path(sys.argv[1]))}")

@@ -158,3 +158,9 @@ def draw(colour: str, shape: str, size: tuple[int, int] = (96, 80)) -> Image:
             pen.line((0, 0, width, height), fill=colour, width=12)
             pen.line((0, height, width, 0), fill=colour, width=12)
     return image
+
+
+if __name__ == "__main__":
+    import sys
+
+    print(f"wrote {make_seeing_base(Path(sys.argv[1]))}")
