@@ -23,6 +23,7 @@ from .api import (
     Problem,
     UsageError,
 )
+from .media import media_reader
 from .pipeline import refuse_other_base
 from .plugins import Plugins
 from .preparing import Ready
@@ -256,6 +257,7 @@ def export_version(
     ):
         prompt = version.manifest["config"]["system_prompt"]
         job = export_job(ready, chosen.folder, version.number, out, options, control, prompt, chosen)
+        job = replace(job, as_file=media_reader(plugins, ready.base.model.accepts, ready.base.cache).as_file)
         problems = _problems(exporter, job)
         _refuse(problems, ready)
         if warn:

@@ -138,6 +138,10 @@ class MediaKind(ABC):
         """What `pack` was given.  Raise ValueError for other bytes."""
         raise ValueError("nothing of this kind is kept")
 
+    def to_file(self, loaded: Any) -> tuple[str, bytes] | None:
+        """A file of a common type, (MIME type, bytes), for programs that a model is exported to, or None."""
+        return None
+
     def options(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
         """The options of a part, as a document's frontmatter wants them; for files given on the command line."""
         return {}

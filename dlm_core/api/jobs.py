@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .document import Span
 from .models import AdapterSettings, BaseModel, BaseShape, LocatedBase, TrainingSettings
 from .planning import Batch, Precision
-from .rows import Row
+from .rows import Media, Row
 
 if TYPE_CHECKING:
     from .interfaces import OpenModel
@@ -192,6 +192,10 @@ def _top(*_keys: str) -> Span:
     return Span(1)
 
 
+def _no_file(_part: Media) -> tuple[str, bytes] | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class ExportJob:
     """One adapter of one version, to be written in some format.
@@ -200,7 +204,8 @@ class ExportJob:
     `rows` are the document's own rows, for calibration and for checks.
     `options` holds the values of the exporter's declared options.  `open` loads base and adapter in an engine,
     so that an exporter can hold its artifact against the original.  `where` gives a problem its place: the value of
-    the first of some dotted frontmatter keys that the author wrote.
+    the first of some dotted frontmatter keys that the author wrote.  `as_file` gives a part of a row as a file of a
+    common type, as its kind's `to_file` does, from the file that the model was trained on.
     """
 
     name: str
@@ -216,3 +221,4 @@ class ExportJob:
     open: Callable[[], OpenModel]
     control: Control = field(default_factory=Control, compare=False)
     where: Callable[..., Span] = field(default=_top, compare=False)
+    as_file: Callable[[Media], tuple[str, bytes] | None] = field(default=_no_file, compare=False)

@@ -48,6 +48,10 @@ class MediaReader:
         """The loaded file.  Raises RunFailedError for one that is gone, was changed or cannot be used."""
         return self._open(part)[1]
 
+    def as_file(self, part: Media) -> tuple[str, bytes] | None:
+        """The loaded file in a common type, as the kind's `to_file`.  Raises RunFailedError as `load` does."""
+        return self.kinds[part.kind].to_file(self.load(part))
+
     # -- the file or what is kept of it ------------------------------------------------------------------
 
     def _open(self, part: Media) -> tuple[Mapping[str, Any], Any]:

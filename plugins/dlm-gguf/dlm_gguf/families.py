@@ -36,6 +36,10 @@ FAMILIES: Mapping[str, Family] = {
 }
 
 
+#: Types of bases with a language model of these families inside, described in `text_config`.
+TOWERED = frozenset({"idefics3", "smolvlm"})
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """A base's hyperparameters.  `rope` holds rope_type, rope_theta and what goes with them."""
@@ -63,11 +67,12 @@ def read_shape(folder: Path) -> Shape:
         config = json.loads((folder / "config.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ExportFailedError(f"{folder} holds no readable config.json: {error}") from error
+    config, outer = _language(config), config
     family = FAMILIES.get(config.get("model_type", ""))
     if family is None:
         raise ExportFailedError(
-            f"models of type {config.get('model_type')} cannot be written as GGUF",
-            f"Supported model types: {', '.join(FAMILIES)}.",
+            f"models of type {outer.get('model_type')} cannot be written as GGUF",
+            f"Supported model types: {', '.join([*FAMILIES, *sorted(TOWERED)])}.",
         )
     if config.get("hidden_act", "silu") != "silu":
         raise ExportFailedError(f"llama.cpp computes this family with silu, not with {config['hidden_act']}")
@@ -138,6 +143,12 @@ def rotary_order(rows: int, heads: int) -> NDArray[np.intp]:
 
 def tensor_names(shape: Shape) -> gguf.TensorNameMap:
     return gguf.get_tensor_name_map(shape.family.tensors, shape.layers)
+
+
+def _language(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    if config.get("model_type") not in TOWERED:
+        return config
+    return {"tie_word_embeddings": config.get("tie_word_embeddings", False), **config["text_config"]}
 
 
 def _rope(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import gguf
 from dlm_core.api import Artifact, ExportFailedError, ExportJob, UsageError
 from dlm_core.files import write_file
 
-from . import families, parity, peer, tokenizer
+from . import families, parity, peer, shown, tokenizer, towers
 from .adapter import EMBEDDING, HEAD, Adapter, read_adapter
 from .modelfile import modelfile
 from .quants import QUANTS, Quant, tensor_type
@@ -32,6 +32,7 @@ class Model:
     shape: families.Shape
     tokenizer: tokenizer.Tokenizer
     sources: Sequence[Source | Constant]
+    tower: towers.Model | None = None
 
     @property
     def tied(self) -> bool:
@@ -57,6 +58,9 @@ def read_model(job: ExportJob, adapter: Adapter | None = None) -> Model:
     """Read base, adapter (that of the job by default) and tokenizer.  Raises ExportFailedError."""
     shape, base = families.read_shape(job.base.folder), read_folder(job.base.folder)
     adapter = read_adapter(job.adapter) if adapter is None else adapter
+    tower = towers.read_tower(job.base.folder, base, adapter)
+    if tower is not None:
+        base, adapter = tower.language_tensors(base), tower.language_adapter(adapter)
     embedding = f"{EMBEDDING}.weight"
     rows = max((found[embedding].rows for found in (base, adapter.replaced) if embedding in found), default=0)
     tokens = tokenizer.read_tokenizer(job.base.folder, job.adapter, shape, rows)
@@ -69,7 +73,7 @@ def read_model(job: ExportJob, adapter: Adapter | None = None) -> Model:
                 f"the tokenizer has {count} tokens, {source.name} only {source.shape[0]} rows",
                 "Resize the base's embeddings to the tokenizer and train again.",
             )
-    return Model(shape, tokens, sources)
+    return Model(shape, tokens, sources, tower)
 
 
 def wanted_quants(job: ExportJob) -> list[Quant]:
@@ -104,6 +108,10 @@ def export(job: ExportJob) -> list[Artifact]:
         write_checked(model.sources, list(targets.values()))
         job.control.emit("export_progress", exporter="gguf", stage="checking", files=len(targets))
         reference = parity.ask_engine(job, model.tokenizer)
+        tower = stack.enter_context(model.tower.target(job.out / f"mmproj-{job.name}.gguf")) if model.tower else None
+        files = shown.ask_engine(job) if model.tower else None
+        if model.tower and tower:
+            write_checked(model.tower.sources, [tower])
         details = {}
         for quant in dict.fromkeys([proof, *written]):
             details[quant] = {
@@ -111,12 +119,16 @@ def export(job: ExportJob) -> list[Artifact]:
                 "encoding_error": parity.check_encoding(targets[quant], targets[proof], model.shapes),
                 "parity": _ask(quant, targets[quant], reference, model, chats=quant is proof),
             }
+            if tower and files:
+                details[quant]["shown"] = shown.compare(files, targets[quant].part, tower.part, model.shape.context)
             if quant is not proof:
                 details[quant]["proof"] = details[proof]["parity"]
             details[quant]["summary"] = _summary(details[quant])
-        for quant in quants:
-            targets[quant].finish()
+        for target in [*(targets[quant] for quant in quants), *([tower] if tower else [])]:
+            target.finish()
     found = [Artifact(targets[q].path, targets[q].sha256, details[q]) for q in quants]
+    if tower:
+        found.append(Artifact(tower.path, tower.sha256, _describe_tower(tower)))
     return [*found, *_beside(job, model, found)]
 
 
@@ -125,7 +137,14 @@ def _summary(details: Mapping[str, Any]) -> str:
     parity = details["parity"]
     equal = parity["answers_equal"]
     same = f"{parity['top1']} next tokens" if equal == "0/0" else f"{equal} answers"
-    return f"{details['bits_per_weight']:.1f} bits a weight, {same} the same in llama.cpp"
+    files = f", {details['shown']['equal']} about files" if "shown" in details else ""
+    return f"{details['bits_per_weight']:.1f} bits a weight, {same}{files} the same in llama.cpp"
+
+
+def _describe_tower(tower: Target) -> dict[str, Any]:
+    count = len(tower.sizes)
+    what = f"what sees in front of it: {count} tensors; llama.cpp takes it with --mmproj"
+    return {"tensors": count, "bytes": sum(size for _, size in tower.sizes.values()), "summary": what}
 
 
 def merged_target(job: ExportJob, model: Model, quant: Quant) -> Target:
@@ -213,13 +232,13 @@ def _beside(job: ExportJob, model: Model, files: Sequence[Artifact]) -> list[Art
     extra = []
     try:
         path = job.out / "Modelfile"
-        extra.append(Artifact(path, write_durably(path, _modelfile(job, model, files[0].path.name))))
+        extra.append(Artifact(path, write_durably(path, _modelfile(job, model, [file.path.name for file in files]))))
     except ValueError as error:
         job.control.emit("export_progress", exporter="gguf", stage="skipped", file="Modelfile", reason=str(error))
     return [*extra, manifest(job, files, job.out / f"{job.name}.gguf.json")]
 
 
-def _modelfile(job: ExportJob, model: Model, file: str) -> str:
+def _modelfile(job: ExportJob, model: Model, files: Sequence[str]) -> str:
     settings = job.config.get("export", {})
     known = model.tokenizer.special
     stops = [
@@ -228,12 +247,13 @@ def _modelfile(job: ExportJob, model: Model, file: str) -> str:
         *(i for i in model.shape.eos if i < len(model.tokenizer.tokens)),
     ]
     return modelfile(
-        file,
+        files[0],
         system=job.system_prompt,
         context=model.shape.context,
         stops=[model.tokenizer.tokens[index] for index in dict.fromkeys(stops)],
         temperature=settings.get("default_temperature"),
         top_p=settings.get("default_top_p"),
+        mmproj=files[-1] if model.tower else None,
     )
 
 

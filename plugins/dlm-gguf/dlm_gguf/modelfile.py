@@ -13,13 +13,14 @@ def modelfile(
     stops: Iterable[str],
     temperature: float | None = None,
     top_p: float | None = None,
+    mmproj: str | None = None,
 ) -> str:
-    """A Modelfile for the merged file `gguf` beside it.
+    """A Modelfile for the merged file `gguf` beside it, and for the file of the tower in front of it.
 
     It has no TEMPLATE: without one Ollama renders the chat template inside the GGUF, the one used in training.
     Raises ValueError when the system prompt cannot be quoted.
     """
-    lines = [f"FROM ./{gguf}", f"PARAMETER num_ctx {context}"]
+    lines = [f"FROM ./{file}" for file in (gguf, mmproj) if file] + [f"PARAMETER num_ctx {context}"]
     lines += [f"PARAMETER stop {quote(stop)}" for stop in stops]
     if temperature is not None:
         lines.append(f"PARAMETER temperature {temperature:g}")

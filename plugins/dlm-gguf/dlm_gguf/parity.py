@@ -96,7 +96,7 @@ def ask_engine(job: ExportJob, tokenizer: Tokenizer) -> Reference:
         most = max((len(model.encode(row.answer or "")) + 4 for row in first), default=0)
         most = min(most, ANSWER_TOKENS)
         answers = list(model.generate([row.question or () for row in first], Sampling(max_tokens=most), name))
-    chats = [[_plain(message) for message in _with_system(row, job.system_prompt)] for row in asked[:CHATS]]
+    chats = [[_plain(message) for message in with_system(row, job.system_prompt)] for row in asked[:CHATS]]
     questions = Questions(texts, sequences, [(each, most) for each in ids[: len(first)]], chats)
     rough = not (logits.view(np.uint32) & 0x1FFF).any()
     return Reference(questions, ids, answers, prompts[:CHATS], logits, rough, partial(_lead, job))
@@ -242,7 +242,8 @@ def _same_answers(reference: Reference, replies: Replies, tie: float) -> None:
             )
 
 
-def _with_system(row: Row, system: str | None) -> Sequence[Message]:
+def with_system(row: Row, system: str | None) -> Sequence[Message]:
+    """What is asked, behind the system prompt of training."""
     messages = row.question or ()
     if system and not any(message.role == "system" for message in messages):
         return (Message.of("system", system), *messages)

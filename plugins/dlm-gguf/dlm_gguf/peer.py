@@ -1,4 +1,4 @@
-"""Ask llama.cpp about a file, by way of `dlm_gguf.llama` in a process of its own."""
+"""Ask llama.cpp about a file, in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,19 +47,28 @@ class Replies:
 def ask(model: Path, questions: Questions, lora: Path | None = None) -> Replies:
     """Load `model` in llama.cpp, with `lora` over it, and ask.  Raises ExportFailedError with llama.cpp's own words."""
     request: dict[str, Any] = {
-        "model": str(model.resolve()),
         "lora": str(lora.resolve()) if lora else None,
         "texts": questions.texts,
         "sequences": questions.sequences,
         "prompts": questions.prompts,
         "chats": questions.chats,
     }
+    with running("dlm_gguf.llama", model, request) as (answer, folder):
+        logits = folder / "logits.npy"
+        found = np.load(logits) if logits.is_file() else np.empty((0, answer["vocabulary"]), np.float32)
+    return Replies(logits=found, **answer)
+
+
+@contextmanager
+def running(module: str, model: Path, request: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], Path]]:
+    """Its reply, and the folder that it was left in.  Raises ExportFailedError with llama.cpp's own words."""
     with tempfile.TemporaryDirectory(prefix="dlm-gguf-") as name:
         folder = Path(name)
+        request = {"model": str(model.resolve()), **request}
         (folder / "request.json").write_text(json.dumps(request), "utf-8")
         path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
         done = subprocess.run(
-            [sys.executable, "-m", "dlm_gguf.llama", "."],
+            [sys.executable, "-m", module, "."],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
@@ -71,10 +81,7 @@ def ask(model: Path, questions: Questions, lora: Path | None = None) -> Replies:
             raise ExportFailedError(
                 f"llama.cpp does not run {model.name.removesuffix('.part')}: {_reason(done.stderr, done.returncode)}"
             )
-        answer = json.loads(reply.read_text("utf-8"))
-        logits = folder / "logits.npy"
-        found = np.load(logits) if logits.is_file() else np.empty((0, answer["vocabulary"]), np.float32)
-    return Replies(logits=found, **answer)
+        yield json.loads(reply.read_text("utf-8")), folder
 
 
 def _reason(log: bytes, status: int) -> str:

@@ -119,7 +119,7 @@ def write_all(
     """Read every tensor once and write it into every target.  Raises OSError and OverflowError."""
     shared = any(kind in ggml.K_QUANTS for target in targets for kind in target.types.values())
     block = SHARED_BLOCK if shared else BLOCK
-    widest = max(block, *(source.shape[-1] for source in sources))
+    widest = max(block, *(_row(source.shape) for source in sources))
     room, out = np.empty(widest, np.float32), np.empty(widest * 4, np.uint8)
     for target in targets:
         target.begin(sources)
@@ -143,7 +143,7 @@ def _write_tensor(
     out: np.ndarray[tuple[int], np.dtype[np.uint8]],
 ) -> None:
     rows = source.shape[0] if len(source.shape) > 1 else 1
-    columns = source.shape[-1]
+    columns = _row(source.shape)
     copied = [t for t in targets if isinstance(source, Source) and _is_copy(source, t.types[source.name])]
     encoded = [t for t in targets if t not in copied]
     step = max(1, block // columns)
@@ -161,6 +161,11 @@ def _write_tensor(
                 target.write(ggml.encode(target.types[source.name], weights, out))
     for target in targets:
         target.pad()
+
+
+def _row(shape: tuple[int, ...]) -> int:
+    """Weights in one row; a vector is one row."""
+    return prod(shape[1:]) if len(shape) > 1 else shape[0]
 
 
 def _is_copy(source: Source, kind: GGMLQuantizationType) -> bool:

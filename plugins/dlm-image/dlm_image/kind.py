@@ -76,3 +76,11 @@ class Image(MediaKind):
         if len(view) != 12 + width * height * 3:
             raise ValueError("its length is wrong")
         return Picture(width, height, view[12:])
+
+    def to_file(self, loaded: Picture) -> tuple[str, bytes]:
+        """A PNG."""
+        import io
+
+        out = io.BytesIO()
+        loaded.image().save(out, "PNG")
+        return "image/png", out.getvalue()
