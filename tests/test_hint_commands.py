@@ -111,6 +111,7 @@ FILLED: dict[str, tuple[str, Shown]] = {
     "dlm export --list": ("export --list", said("adapter")),
     "dlm export DOCUMENT --list": ("export notes.dlm --list", said("adapter")),
     "dlm export DOCUMENT gguf": ("export notes.dlm adapter", said("adapter")),
+    "dlm export DOCUMENT merged": ("export notes.dlm adapter", said("adapter")),
     "dlm init": ("init NEW.dlm --base null-base", made),
     "dlm init NEW.dlm": ("init NEW.dlm --base null-base", made),
     "dlm init notes.dlm": ("init NEW.dlm --base null-base", made),

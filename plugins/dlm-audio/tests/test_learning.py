@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy
@@ -74,3 +78,23 @@ def test_as_many_tokens_are_planned_as_the_library_s_processor_writes(samples: i
     ids = processor(text=text, audio=[numpy.zeros(samples, numpy.float32)], sampling_rate=RATE).input_ids[0]
     wanted = list(ids).count(tokenizer.convert_tokens_to_ids("<|AUDIO|>"))
     assert Hearing().expansion(base, {"samples": samples}).count("<|AUDIO|>") == wanted
+
+
+def test_a_model_that_llama_cpp_does_not_run_is_exported_for_transformers(desk: Desk, tmp_path: Path) -> None:
+    """No GGUF that lost its ears: the run says why there is none, and the folder's own page loads and asks it."""
+    import dlm_gguf.plugin
+
+    done = desk.use(dlm_gguf.plugin).dlm("run", desk.write(sections(), front()))
+    assert done.code == 0, done.err
+    assert "models of type qwen2_audio cannot be written as GGUF" in done.err
+    assert "`dlm export DOCUMENT merged`" in done.err
+    out = tmp_path / "model"
+    assert desk.dlm("export", "notes.dlm", "merged", "--to", out).code == 0
+    page = (out / "LAUNCH.md").read_text()
+    (out / "ask.py").write_text(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1])  # type: ignore[index]
+    command = re.search(r"```text\npython (.*)\n```", page)
+    assert command is not None
+    for name, said in list(SOUNDS.items())[:2]:
+        words = shlex.split(command[1].replace("FILE", str(desk.folder / f"{name}.wav")))
+        asked = subprocess.run([sys.executable, *words], cwd=out, capture_output=True, text=True, check=False)
+        assert asked.stdout.strip() == said, asked.stderr

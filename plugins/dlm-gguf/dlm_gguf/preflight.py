@@ -71,6 +71,8 @@ def _refuse_adapter(job: ExportJob, base: Model) -> None:
 
 def _base_problem(job: ExportJob, error: ExportFailedError) -> Problem:
     hint = error.hint or "choose another base; `dlm bases` lists the known ones"
+    if job.base.model.accepts:
+        hint = "`dlm export DOCUMENT merged` writes a folder for transformers, with a page on how to ask it"
     return Problem(job.where("base_model"), error.message, hint, code="GGUF0001")
 
 

@@ -90,11 +90,11 @@ def _content(job: ExportJob, message: Message) -> str | list[dict[str, Any]] | N
         elif (file := job.as_file(part)) is None:
             return None
         else:
-            parts.append(_file(*file))
+            parts.append(file_part(*file))
     return parts
 
 
-def _file(mime: str, data: bytes) -> dict[str, Any]:
+def file_part(mime: str, data: bytes) -> dict[str, Any]:
     """As the chat interface that llama.cpp took over from OpenAI wants it."""
     text = base64.b64encode(data).decode("ascii")
     kind, _, suffix = mime.partition("/")

@@ -8,7 +8,7 @@ Rows of token ids that the adapter brings along replace the base's.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,6 +124,9 @@ def read_delta(base: Path, adapter: Path) -> Delta:
     """The adapter's tensors matched to the base's.  Raises ExportFailedError for one that has no place there."""
     config, parts, replaced = read_parts(adapter)
     names = {info.name for info in read_tensors(base)}
+    stored = _stored_names(names)
+    parts = {stored(f"{module}.weight").removesuffix(".weight"): found for module, found in parts.items()}
+    replaced = {stored(name): info for name, info in replaced.items()}
     lost = sorted({f"{module}.weight" for module in parts} - names) + sorted(set(replaced) - names)
     if lost:
         raise ExportFailedError(
@@ -131,6 +134,20 @@ def read_delta(base: Path, adapter: Path) -> Delta:
             "export the adapter folder instead: it works wherever PEFT does",
         )
     return Delta(config, parts, replaced, missing_rows(base))
+
+
+def _stored_names(names: set[str]) -> Callable[[str], str]:
+    """From a tensor's name in the loaded model to that in the files, where models with several parts have the parts'
+    names in another order: `language_model.model.layers` in files, `model.language_model.layers` in memory."""
+    same: dict[tuple[str, ...], list[str]] = {}
+    for name in names:
+        same.setdefault(tuple(sorted(name.split("."))), []).append(name)
+
+    def stored(name: str) -> str:
+        found = same.get(tuple(sorted(name.split("."))), ())
+        return found[0] if name not in names and len(found) == 1 else name
+
+    return stored
 
 
 def read_parts(

@@ -16,6 +16,7 @@ from dlm_core.api import Artifact, ExportFailedError, ExportJob, LocatedBase, Pr
 from dlm_core.clock import without_clock
 
 from . import template
+from .launch import launch_page
 from .merge import Delta, read_delta
 from .shape import TensorInfo, read_header, read_shape, weight_files
 
@@ -52,6 +53,9 @@ def write_merged(job: ExportJob) -> list[Artifact]:
             written.append(job.out / file.name)
         written += _copy_rest(job.base.folder, job.out)
         written += _adapt_rest(job.out, delta)
+        if page := launch_page(job):
+            written.append(job.out / "LAUNCH.md")
+            written[-1].write_text(page, encoding="utf-8")
         details = _check(job) if job.options.get("check", "yes") == "yes" else {}
     except BaseException as error:
         for file in [*written, *job.out.glob("*.part")]:
