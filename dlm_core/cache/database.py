@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from ..store.lock import hold
+from .large import folder_beside, forget_file
 
 T = TypeVar("T")
 
-VERSION = 1
+VERSION = 2
 
 #: `used` is when the run that used a row last began, in microseconds since 1970.
 #: `value` stands last: what is only about sizes and ages never reads it.
@@ -25,6 +28,13 @@ CREATE TABLE rows (
     crc INTEGER NOT NULL, value BLOB NOT NULL);
 CREATE UNIQUE INDEX by_row ON rows (row, context);
 CREATE INDEX by_use ON rows (used, id, size, context);
+"""
+
+#: What version 2 added: a row with a whole number in the value's place has its value in a file, which goes with it.
+_FILES = """
+CREATE INDEX by_file ON rows (value) WHERE typeof(value) = 'integer';
+CREATE TRIGGER file_goes AFTER DELETE ON rows WHEN typeof(old.value) = 'integer'
+BEGIN SELECT forget_file(old.context, old.row); END
 """
 
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -57,6 +67,7 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
     database = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
     try:
         database.execute("PRAGMA synchronous = NORMAL")
+        database.create_function("forget_file", 2, partial(forget_file, folder_beside(path)))
         if _version(database) != VERSION:
             _make_tables(database)
         yield database
@@ -83,9 +94,12 @@ def _make_tables(database: sqlite3.Connection) -> None:
     database.execute("PRAGMA journal_mode = WAL")
     with transaction(database):
         _refuse_newer(database)
-        if _version(database) == 0:  # another process may have been faster
-            for statement in _TABLES.split(";"):
+        if (found := _version(database)) < VERSION:  # another process may have been faster
+            for statement in _TABLES.split(";") if found == 0 else ():
                 database.execute(statement)
+            index, trigger = _FILES.split(";", 1)
+            database.execute(index)
+            database.execute(trigger)
             database.execute(f"PRAGMA user_version = {VERSION}")
 
 
@@ -108,6 +122,7 @@ def _set_aside(path: Path, seen: tuple[int, int] | None, reason: str, warn: Call
                 path.replace(aside)
                 for suffix in ("-wal", "-shm"):
                     path.with_name(path.name + suffix).unlink(missing_ok=True)
+                shutil.rmtree(folder_beside(path), ignore_errors=True)
                 warn(f"the cache was damaged ({reason}); it is now {aside}, and a new one was begun")
         return True
     except Exception as error:  # a cache is no reason to stop

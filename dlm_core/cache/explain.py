@@ -14,7 +14,7 @@ from ..checking import check
 from ..document.settings import training_settings
 from ..planning.bases import find_engine
 from ..plugins import Plugins
-from .row_cache import Context, RowCache, digest_of, key_of
+from .row_cache import Context, RowCache, Value, digest_of, key_of
 from .settings import CacheSettings, settings_of
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Watched(RowCache):
         self.kept: set[tuple[bytes, str]] = set()
         self.refusals: dict[tuple[bytes, str], str] = {}
 
-    def read(self, context: Context, names: Iterable[str], decode: Callable[[bytes], T]) -> dict[str, T]:
+    def read(self, context: Context, names: Iterable[str], decode: Callable[[Value], T]) -> dict[str, T]:
         wanted = list(names)
         found = super().read(context, wanted, decode) if self.path.exists() else {}
         self.asked += ((context, name) for name in wanted)

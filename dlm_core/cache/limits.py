@@ -5,16 +5,18 @@ from __future__ import annotations
 import sqlite3
 
 from .database import transaction
+from .large import remove_strays
 
 _LEAST = 64 * 1024  # bytes removed at a time: rows leave pages half empty, so a little more goes than is asked for
 
 
 def size_of(database: sqlite3.Connection) -> int:
-    """Bytes in use, in whole pages; pages that are free do not count."""
+    """Bytes in use: whole pages, but for those that are free, and files."""
     pages, free, page = (
         database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
     )
-    return int((pages - free) * page)
+    files = database.execute("SELECT coalesce(sum(value), 0) FROM rows WHERE typeof(value) = 'integer'").fetchone()[0]
+    return int((pages - free) * page + files)
 
 
 def remove_unused(database: sqlite3.Connection, before: int) -> int:
@@ -68,5 +70,6 @@ def _longest_unused(database: sqlite3.Connection, size: int) -> list[tuple[int]]
 
 
 def _give_back(database: sqlite3.Connection) -> None:
-    """Return free pages to the system."""
+    """Return free pages to the system, and room that nothing speaks of."""
     database.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
+    remove_strays(database)

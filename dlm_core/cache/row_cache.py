@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zlib import crc32
 
 from .database import transaction, work_on
+from .large import LARGE, folder_beside, name_of, read_file, write_file
 from .limits import remove_unused, shrink_to, size_of
 from .settings import DAY, CacheSettings, cache_path
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from ..api import Control
 
 T = TypeVar("T")
+
+#: What is kept of a row, as it is read; the file of a large one is mapped.
+Value = bytes | memoryview
 
 Context = Mapping[str, str]
 """Everything beside the row that decides what is made of it, by name."""
@@ -48,8 +52,9 @@ class RowCache:
         self._warned: set[str] = set()
         self._reads: Counter[bytes] = Counter()
         self._is_pruned = False
+        self._whole: set[tuple[int, bytes]] = set()
 
-    def read(self, context: Context, names: Iterable[str], decode: Callable[[bytes], T]) -> dict[str, T]:
+    def read(self, context: Context, names: Iterable[str], decode: Callable[[Value], T]) -> dict[str, T]:
         """What is kept of the rows that are named by their hash, as `decode` reads it; others are missing.
 
         `decode` raises ValueError, with the reason, for a value that does not serve: the row then counts as missing.
@@ -91,20 +96,27 @@ class RowCache:
     def _work(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
         return work_on(self.path, work, self._warn_once)
 
-    def _read(self, database: sqlite3.Connection, context: Context, names: Sequence[str]) -> dict[str, bytes]:
+    def _read(self, database: sqlite3.Connection, context: Context, names: Sequence[str]) -> dict[str, Value]:
         self._prune(database)
         number = database.execute("SELECT id FROM contexts WHERE digest = ?", (digest_of(context),)).fetchone()
         if number is None:
             return {}
         by_key = {key_of(name): name for name in names}
         keys, stale_before = list(by_key), self._stale_before(database)
-        values: dict[str, bytes] = {}
+        values: dict[str, Value] = {}
+        folder = folder_beside(self.path)
         stale: list[int] = []
         for start in range(0, len(keys), _ASKED_AT_ONCE):
             asked = keys[start : start + _ASKED_AT_ONCE]
             query = f"SELECT row, value, crc, used, id FROM rows WHERE row IN ({_marks(asked)}) AND context = ?"
             for key, value, crc, used, place in database.execute(query, (*asked, number[0])):
-                if isinstance(value, bytes) and crc32(value, crc32(key)) == crc:
+                known = False
+                if isinstance(value, int):
+                    value = read_file(folder, name_of(number[0], key), value)
+                    known = value is not None and (number[0], key) in self._whole
+                if isinstance(value, bytes | memoryview) and (known or crc32(value, crc32(key)) == crc):
+                    if isinstance(value, memoryview):  # that of a large one is computed once
+                        self._whole.add((number[0], key))
                     values[by_key[key]] = value
                     if used < stale_before:
                         stale.append(place)
@@ -116,13 +128,16 @@ class RowCache:
 
     def _write(self, database: sqlite3.Connection, context: Context, values: Mapping[str, bytes]) -> None:
         self._prune(database)
+        folder = folder_beside(self.path)
         with transaction(database):
             number = _context_number(database, context)
-            keyed = ((key_of(name), value) for name, value in values.items())
-            rows = (
-                (number, key, len(value) + _OVERHEAD, self._began, crc32(value, crc32(key)), value)
-                for key, value in keyed
-            )
+            rows: list[tuple[int, bytes, int, int, int, bytes | int]] = []
+            for name, value in values.items():
+                key, is_large = key_of(name), len(value) > LARGE
+                if is_large:
+                    write_file(folder, name_of(number, key), value)
+                check, held = crc32(value, crc32(key)), len(value) if is_large else value
+                rows.append((number, key, len(value) + _OVERHEAD, self._began, check, held))
             database.executemany(_KEEP, rows)
         shrink_to(database, self.settings.max_bytes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,14 +39,20 @@ class MediaReader:
 
     def facts(self, part: Media) -> Mapping[str, Any]:
         """What the part's kind tells of the loaded file.  Raises RunFailedError as `load` does."""
+        if part.is_blank:
+            return self.kinds[part.kind].facts(self.kinds[part.kind].control_input())
         key = (self.kinds[part.kind].fingerprint(self.policy(part)), part.sha256)
         if key not in self._facts:
-            self._facts[key] = self._kept_facts(part) or self._open(part)[0]
+            found: Mapping[str, Any] | None = self._kept(part, "facts", lambda value: json.loads(bytes(value)))
+            self._facts[key] = self._open(part)[0] if found is None else found
         return self._facts[key]
 
     def load(self, part: Media) -> Any:
         """The loaded file.  Raises RunFailedError for one that is gone, was changed or cannot be used."""
-        return self._open(part)[1]
+        if part.is_blank:
+            return self.kinds[part.kind].control_input()
+        kept = self._kept(part, "loaded", self.kinds[part.kind].unpack)
+        return self._open(part)[1] if kept is None else kept
 
     def as_file(self, part: Media) -> tuple[str, bytes] | None:
         """The loaded file in a common type, as the kind's `to_file`.  Raises RunFailedError as `load` does."""
@@ -56,35 +62,23 @@ class MediaReader:
 
     def _open(self, part: Media) -> tuple[Mapping[str, Any], Any]:
         kind = self.kinds[part.kind]
-        if part.is_blank:
-            blank = kind.control_input()
-            return kind.facts(blank), blank
-        if kept := self._kept(part):
-            facts, packed = kept
-            try:
-                return facts, kind.unpack(packed)
-            except ValueError:  # written by another version, or damaged
-                pass
         try:
             loaded = kind.load(_read(part), self.policy(part))
         except ValueError as error:
             raise RunFailedError(f"{part.path} cannot be used: {error}") from error
-        facts, made = kind.facts(loaded), kind.pack(loaded)
-        if self.cache and made is not None:
-            self.cache.write(self._context(part), {part.sha256: _together(facts, made)})
+        facts, packed = kind.facts(loaded), kind.pack(loaded)
+        if self.cache and packed is not None:
+            self.cache.write(self._context(part, "loaded"), {part.sha256: packed})
+            self.cache.write(self._context(part, "facts"), {part.sha256: json.dumps(dict(facts)).encode()})
         return facts, loaded
 
-    def _kept_facts(self, part: Media) -> Mapping[str, Any] | None:
-        kept = None if part.is_blank else self._kept(part)
-        return kept[0] if kept else None
-
-    def _kept(self, part: Media) -> tuple[Mapping[str, Any], memoryview] | None:
+    def _kept(self, part: Media, what: str, decode: Callable[[bytes | memoryview], Any]) -> Any:
         if self.cache is None:
             return None
-        return self.cache.read(self._context(part), [part.sha256], _apart).get(part.sha256)
+        return self.cache.read(self._context(part, what), [part.sha256], decode).get(part.sha256)
 
-    def _context(self, part: Media) -> Context:
-        return {"media": part.kind, "loaded as": self.kinds[part.kind].fingerprint(self.policy(part))}
+    def _context(self, part: Media, what: str) -> Context:
+        return {"media": part.kind, "kept": what, "loaded as": self.kinds[part.kind].fingerprint(self.policy(part))}
 
 
 def _read(part: Media) -> bytes:
@@ -96,17 +90,3 @@ def _read(part: Media) -> bytes:
     if hashlib.sha256(blob).hexdigest() != part.sha256:
         raise RunFailedError(f"{part.path} was changed since the document was read", "run the command again")
     return blob
-
-
-def _together(facts: Mapping[str, Any], packed: bytes) -> bytes:
-    """Length of the facts in four bytes, little-endian, facts as JSON, packed."""
-    text = json.dumps(dict(facts), ensure_ascii=False, sort_keys=True).encode()
-    return b"".join((len(text).to_bytes(4, "little"), text, packed))
-
-
-def _apart(value: bytes) -> tuple[Mapping[str, Any], memoryview]:
-    end = 4 + int.from_bytes(value[:4], "little")
-    if len(value) < end:
-        raise ValueError("its length is wrong")
-    facts: Mapping[str, Any] = json.loads(value[4:end])
-    return facts, memoryview(value)[end:]

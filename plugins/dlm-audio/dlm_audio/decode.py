@@ -118,12 +118,13 @@ def _read(file: Any) -> tuple[numpy.ndarray[Any, Any], float]:
     import numpy
 
     mono = numpy.zeros(file.frames, numpy.float32)
+    share = numpy.full(file.channels, 1 / file.channels, numpy.float32)
     squares = numpy.zeros(file.channels)
     at = 0
     try:
         while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
-            mono[at : at + len(block)] = block.mean(axis=1)
-            squares += numpy.square(block, dtype=numpy.float64).sum(axis=0)
+            numpy.matmul(block, share, out=mono[at : at + len(block)])
+            squares += (block.T @ block).diagonal()
             at += len(block)
     except RuntimeError as error:
         raise ValueError(f"it is damaged or cut off: {_said(error)}") from error
@@ -137,7 +138,7 @@ def _read(file: Any) -> tuple[numpy.ndarray[Any, Any], float]:
 def _check_level(mono: numpy.ndarray[Any, Any], notes: list[str]) -> None:
     import numpy
 
-    peak = float(numpy.abs(mono).max())
+    peak = float(max(mono.max(), -mono.min()))
     if _level(mono) < _SILENT:
         notes.append("it is silent")
     if peak > 1:
@@ -160,7 +161,7 @@ def _level(samples: numpy.ndarray[Any, Any]) -> float:
     """The root mean square."""
     import numpy
 
-    return float(numpy.sqrt(numpy.mean(numpy.square(samples, dtype=numpy.float64))))
+    return float(numpy.sqrt(numpy.dot(samples, samples) / len(samples)))
 
 
 def _said(error: Exception) -> str:

@@ -225,8 +225,9 @@ def packed(encoded: Encoded) -> bytes:
     return b"C%c%b%b" % (size, _number(len(parts)), b"".join(parts))
 
 
-def unpacked(value: bytes, fits: int) -> Encoded:
+def unpacked(kept: bytes | memoryview, fits: int) -> Encoded:
     """The row of `packed`.  Raises ValueError for other bytes, and for a text without breaks that would need them."""
+    value = bytes(kept)
     if len(value) == 5 and value[:1] == b"N":
         return EncodedCount(int.from_bytes(value[1:], "little"))
     if len(value) < _HEAD.size:

@@ -32,6 +32,8 @@ SUFFIXES = {
 }
 
 #: More pixels are refused before one is decoded: a small file can unpack to any size.
+#: Pixels a side of the few.
+_FEW = 16
 MOST_PIXELS = 64_000_000
 MOST_BYTES = 256 * 2**20
 LEAST_SIDE = 4
@@ -126,10 +128,10 @@ def _upright(image: Image, notes: list[str]) -> Image:
     from PIL import ImageOps
 
     try:
-        return ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
     except Exception:
         notes.append("what its camera wrote about it is damaged, so it may lie on its side")
-        return image
+    return image
 
 
 def _in_colour(image: Image, notes: list[str]) -> Image:
@@ -173,7 +175,9 @@ def _on_white(image: Image) -> Image:
 
 
 def _is_plain(image: Image) -> bool:
-    return all(low == high for low, high in image.getextrema())  # type: ignore[misc]
+    """Whether all pixels are the same; a few of them tell most pictures from that."""
+    few = image.resize((_FEW, _FEW), resample=0)
+    return all(low == high for one in (few, image) for low, high in one.getextrema())  # type: ignore[misc]
 
 
 def _bicubic() -> Any:
