@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from dlm_core.api import Message, RunFailedError
+from dlm_core.api import Media, Message, RunFailedError
 
 if TYPE_CHECKING:
     from .modalities import Senses
@@ -19,20 +19,25 @@ Moved = Callable[[int], int]
 def expand(text: str, messages: Sequence[Message], senses: Senses | None) -> tuple[str, Moved]:
     """The rendered text of some messages with what stands for their files, and where its places went.
 
+    Kinds may share a placeholder: each stands for the next file of these kinds.
+
     Raises RunFailedError when the text has more or fewer placeholders than there are files: some message spells one
     out, or the template has no place for this kind.
     """
     if senses is None or not senses.placeholders:
         return text, lambda place: place
-    parts = {kind: [part for one in messages for part in one.media if part.kind == kind] for kind in senses.known}
-    kinds = {mark: kind for kind, mark in senses.placeholders.items()}
-    found = list(re.finditer("|".join(map(re.escape, sorted(kinds, key=len, reverse=True))), text))
-    for mark, kind in kinds.items():
-        _refuse_other_number(mark, kind, sum(one.group() == mark for one in found), len(parts[kind]))
-    waiting = {kind: iter(mine) for kind, mine in parts.items()}
+    marks = senses.placeholders
+    parts: dict[str, list[Media]] = {mark: [] for mark in marks.values()}
+    for part in (part for one in messages for part in one.media if part.kind in marks):
+        parts[marks[part.kind]].append(part)
+    found = list(re.finditer("|".join(map(re.escape, sorted(parts, key=len, reverse=True))), text))
+    for mark, mine in parts.items():
+        kinds = " or ".join(kind for kind, one in marks.items() if one == mark)
+        _refuse_other_number(mark, kinds, sum(one.group() == mark for one in found), len(mine))
+    waiting = {mark: iter(mine) for mark, mine in parts.items()}
     pieces, ends, gains, reached = [], [0], [0], 0
     for one in found:
-        made = senses.expansion(next(waiting[kinds[one.group()]]))
+        made = senses.expansion(next(waiting[one.group()]))
         pieces += [text[reached : one.start()], made]
         reached = one.end()
         ends.append(one.end())

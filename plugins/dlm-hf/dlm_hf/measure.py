@@ -26,7 +26,12 @@ def row_sizes(
     cache: RowCache | None = None,
     senses: Senses | None = None,
 ) -> list[RowSize]:
-    """The size of each row as the trainer would see it.  An over-long chat is reported in its full length."""
+    """The size of each row as the trainer would see it.  An over-long chat is reported in its full length.
+
+    Raises RunFailedError for rows that show kinds of media which the base does not take together.
+    """
+    if senses is not None:
+        senses.refuse_mixture(part for row in rows for part in row.media)
     coder = tokens.load_coder(folder, senses)
     flat = [one for row in rows for one in row.choices or (row,)]
     sizes = iter(tokens.row_sizes(coder, flat, system_prompt, sequence_len, cache))

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 hookspec = HookspecMarker("dlm")
 
+Limits = Mapping[str, Any]
+"""The policy that files of a kind are loaded with, as a base wants them."""
+
 
 class Modality(ABC):
     """One kind of media, as the families of bases that take it do.  `config` is the base's config.json."""
@@ -39,7 +42,7 @@ class Modality(ABC):
     kind: ClassVar[str]
 
     @abstractmethod
-    def policy(self, folder: Path, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def policy(self, folder: Path, config: Mapping[str, Any]) -> Limits | None:
         """What files are loaded with for the base in `folder`; None for a base that does not take the kind."""
 
     @abstractmethod
@@ -72,23 +75,25 @@ class ModalitySpec:
         return ()
 
 
-def modalities(plugins: Plugins | None) -> dict[str, Modality]:
-    """Every modality by its kind of media; the first plugin by name that offers a kind has it."""
-    found: dict[str, Modality] = {}
-    for owned in plugins.collect("dlm_hf_modalities", Modality) if plugins else ():  # type: ignore[type-abstract]
-        found.setdefault(owned.value.kind, owned.value)
+def modalities(plugins: Plugins | None, folder: Path) -> dict[str, tuple[Modality, Limits]]:
+    """The modality of each kind of media that the base in `folder` takes, with its policy for that base.
+
+    Several plugins may offer a kind, each for bases of its own; of those that serve one base the first by name does.
+    """
+    offered = plugins.collect("dlm_hf_modalities", Modality) if plugins else ()  # type: ignore[type-abstract]
+    config = read_config(folder) if offered else {}
+    found: dict[str, tuple[Modality, Limits]] = {}
+    for modality in (owned.value for owned in offered):
+        if (policy := modality.policy(folder, config)) is not None:
+            found.setdefault(modality.kind, (modality, policy))
     return found
 
 
-def accepted(plugins: Plugins | None, base: BaseModel, folder: Path | None) -> Mapping[str, Mapping[str, Any]]:
+def accepted(plugins: Plugins | None, base: BaseModel, folder: Path | None) -> Mapping[str, Limits]:
     """The kinds of media that a base takes: those of its entry, with what its files in `folder` say."""
     found = {kind: dict(policy) for kind, policy in base.accepts.items()}
-    known = modalities(plugins) if folder else {}
-    for kind, modality in known.items():
-        assert folder is not None
-        policy = modality.policy(folder, read_config(folder))
-        if policy is not None:
-            found[kind] = {**found.get(kind, {}), **policy}
+    for kind, (_, policy) in (modalities(plugins, folder) if folder else {}).items():
+        found[kind] = {**found.get(kind, {}), **policy}
     return found
 
 
@@ -113,19 +118,42 @@ class Senses:
             )
         return self.known[part.kind].content()
 
+    def refuse_mixture(self, parts: Iterable[Media]) -> None:
+        """Raise RunFailedError when the base has one place for several kinds of these parts."""
+        sharing: dict[str, list[str]] = {}
+        for kind in dict.fromkeys(part.kind for part in parts):
+            sharing.setdefault(self.placeholders.get(kind, kind), []).append(kind)
+        for kinds in sharing.values():
+            if len(kinds) > 1:
+                raise _not_together(kinds)
+
     def expansion(self, part: Media) -> str:
         """What stands for a file in the text."""
         return self.known[part.kind].expansion(self.folder, self.reader.facts(part))
 
     def tensors(self, parts: Sequence[Media], ids: torch.Tensor) -> dict[str, torch.Tensor]:
-        """What the forward pass takes beside `ids` for the parts of a batch, in the order of its rows."""
+        """What the forward pass takes beside `ids` for the parts of a batch, in the order of its rows.
+
+        Raises RunFailedError for parts of two kinds that become the same tensor, which has no order between them.
+        """
         found: dict[str, torch.Tensor] = {}
-        for kind in dict.fromkeys(part.kind for part in parts):
+        kinds = list(dict.fromkeys(part.kind for part in parts))
+        for kind in kinds:
             loaded = [self.reader.load(part) for part in parts if part.kind == kind]
-            found |= self.known[kind].tensors(self.folder, loaded)
+            made = self.known[kind].tensors(self.folder, loaded)
+            if found.keys() & made.keys():
+                raise _not_together(kinds)
+            found |= made
         for modality in self.known.values():
             found |= modality.beside(self.folder, ids)
         return found
+
+
+def _not_together(kinds: Sequence[str]) -> RunFailedError:
+    return RunFailedError(
+        f"this base has one and the same place for {' and '.join(kinds)}: it cannot learn or answer from both together",
+        "show it one of these kinds in a document, and in a question",
+    )
 
 
 def senses_of(plugins: Plugins | None, base: LocatedBase) -> Senses | None:
@@ -134,5 +162,5 @@ def senses_of(plugins: Plugins | None, base: LocatedBase) -> Senses | None:
 
     if plugins is None or not base.model.accepts:
         return None
-    known = {kind: one for kind, one in modalities(plugins).items() if kind in base.model.accepts}
+    known = {kind: one for kind, (one, _) in modalities(plugins, base.folder).items() if kind in base.model.accepts}
     return Senses(base.folder, known, media_reader(plugins, base.model.accepts, base.cache)) if known else None
