@@ -24,7 +24,7 @@ T = TypeVar("T")
 class Fate:
     """Rows that share a fate: of which sort they are, whether they are kept, and if not, why.
 
-    `lines` are those of the document's own rows; rows of sources stand at the line that names the source.
+    Media files are rows of their kind, which is their sort.  `lines` are those of the document's own rows; rows of sources stand at the line that names the source.
     """
 
     sort: str
@@ -61,8 +61,9 @@ class Watched(RowCache):
         """For rows that are not kept, how their nearest entries differ from what is asked for now."""
         told = {name: self.refusals.get((digest_of(context), name), "") for name in names}
         unknown = [name for name, reason in told.items() if not reason]
+        never = "never decoded" if "media" in context else "never tokenized"
         near = self._work(lambda database: _nearest(database, context, unknown)) if self.path.exists() else None
-        return told | {name: (near or {}).get(name) or "never tokenized" for name in unknown}
+        return told | {name: (near or {}).get(name) or never for name in unknown}
 
     def _stale_before(self, database: sqlite3.Connection) -> int:
         return 0
@@ -87,7 +88,8 @@ def _fates(cache: Watched, rows: Iterable[Row]) -> list[Fate]:
     lines: dict[str, set[int]] = {}
     for row in rows:
         for one in row.choices or (row,):
-            lines.setdefault(one.hash, set()).add(row.span.line)
+            for name in (one.hash, *(part.sha256 for part in one.media)):
+                lines.setdefault(name, set()).add(row.span.line)
     contexts = {digest_of(context): context for context, _ in cache.asked}
     groups: dict[tuple[str, bool, str], dict[str, None]] = {}
     for digest, context in contexts.items():
@@ -95,7 +97,8 @@ def _fates(cache: Watched, rows: Iterable[Row]) -> list[Fate]:
         missing = [name for name in names if (digest, name) not in cache.kept]
         why = cache.why(context, missing)
         for name in names:
-            groups.setdefault((context.get("rows", ""), name not in why, why.get(name, "")), {})[name] = None
+            sort = context.get("rows") or context.get("media", "")
+            groups.setdefault((sort, name not in why, why.get(name, "")), {})[name] = None
     return [
         Fate(sort, kept, why, len(names), tuple(sorted(set().union(*(lines.get(name, set()) for name in names)))))
         for (sort, kept, why), names in groups.items()
