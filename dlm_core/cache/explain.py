@@ -24,7 +24,8 @@ T = TypeVar("T")
 class Fate:
     """Rows that share a fate: of which sort they are, whether they are kept, and if not, why.
 
-    Media files are rows of their kind, which is their sort.  `lines` are those of the document's own rows; rows of sources stand at the line that names the source.
+    Media files are rows whose sort is their kind.  `lines` are those of the document's own rows; rows of sources stand
+    at the line that names the source.
     """
 
     sort: str
