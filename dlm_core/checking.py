@@ -21,7 +21,7 @@ from .api import (
 )
 from .api.errors import UntrustedError
 from .document import collect_rows, inspect_document, read_bytes, split_rows
-from .document.rows import PLUGIN_FAILED
+from .document.rows import PLUGIN_FAILED, with_their_files
 from .document.settings import training_settings
 from .media.checks import media_problems
 from .planning.bases import completed, find_base
@@ -131,7 +131,7 @@ def _further_problems(doc: Document, found: list[Problem], plugins: Plugins, all
         except (UntrustedError, UsageError):
             pass  # told once the document is right
     rows: list[Row] = []
-    for section in sections:
+    for section in with_their_files(sections, found):
         made, wrong = _rows_of(section, doc, plugins)
         rows += made
         yield from wrong

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from .answering import Chosen, Wanted, choose
@@ -21,12 +22,14 @@ def locate_version(path: Path, plugins: Plugins, number: int | None = None) -> t
     Raises UsageError when there is no such version, BaseMissingError when its base is gone, RunFailedError when the
     base's files are not those it was trained on.
     """
+    from .cache import cache_of  # SQLite, which most commands do without
+
     doc = read_document(path, plugins)
     version = current_version(open_store(doc.id), number)
     base = base_from_name(version.manifest["config"]["base_model"], plugins, path.parent)
     located = find_engine(base, plugins).locate(completed(base, plugins), fetch=False)
     refuse_other_base(version, located)
-    return doc, version, located
+    return doc, version, replace(located, cache=cache_of(doc.config, lambda message: None))
 
 
 @contextmanager

@@ -24,7 +24,8 @@ T = TypeVar("T")
 class Fate:
     """Rows that share a fate: of which sort they are, whether they are kept, and if not, why.
 
-    `lines` are those of the document's own rows; rows of sources stand at the line that names the source.
+    Media files are rows whose sort is their kind.  `lines` are those of the document's own rows; rows of sources stand
+    at the line that names the source.
     """
 
     sort: str
@@ -32,6 +33,10 @@ class Fate:
     why: str
     rows: int
     lines: tuple[int, ...]
+
+
+#: Parts of a context that name the kind of a file rather than the sort of a row.
+_OF_FILES = ("media", "facts of media")
 
 
 class Watched(RowCache):
@@ -61,8 +66,9 @@ class Watched(RowCache):
         """For rows that are not kept, how their nearest entries differ from what is asked for now."""
         told = {name: self.refusals.get((digest_of(context), name), "") for name in names}
         unknown = [name for name, reason in told.items() if not reason]
+        never = "never decoded" if context.keys() & _OF_FILES else "never tokenized"
         near = self._work(lambda database: _nearest(database, context, unknown)) if self.path.exists() else None
-        return told | {name: (near or {}).get(name) or "never tokenized" for name in unknown}
+        return told | {name: (near or {}).get(name) or never for name in unknown}
 
     def _stale_before(self, database: sqlite3.Connection) -> int:
         return 0
@@ -87,7 +93,8 @@ def _fates(cache: Watched, rows: Iterable[Row]) -> list[Fate]:
     lines: dict[str, set[int]] = {}
     for row in rows:
         for one in row.choices or (row,):
-            lines.setdefault(one.hash, set()).add(row.span.line)
+            for name in (one.hash, *(part.sha256 for part in one.media)):
+                lines.setdefault(name, set()).add(row.span.line)
     contexts = {digest_of(context): context for context, _ in cache.asked}
     groups: dict[tuple[str, bool, str], dict[str, None]] = {}
     for digest, context in contexts.items():
@@ -95,7 +102,8 @@ def _fates(cache: Watched, rows: Iterable[Row]) -> list[Fate]:
         missing = [name for name in names if (digest, name) not in cache.kept]
         why = cache.why(context, missing)
         for name in names:
-            groups.setdefault((context.get("rows", ""), name not in why, why.get(name, "")), {})[name] = None
+            sort = next((context[name] for name in ("rows", *_OF_FILES) if name in context), "")
+            groups.setdefault((sort, name not in why, why.get(name, "")), {})[name] = None
     return [
         Fate(sort, kept, why, len(names), tuple(sorted(set().union(*(lines.get(name, set()) for name in names)))))
         for (sort, kept, why), names in groups.items()
@@ -108,7 +116,7 @@ def _nearest(database: sqlite3.Connection, context: Context, names: list[str]) -
     query = "SELECT parts FROM rows JOIN contexts ON contexts.id = context WHERE row = ? AND digest != ?"
     for name in names:
         others = [json.loads(parts) for (parts,) in database.execute(query, (key_of(name), digest_of(context)))]
-        if others:
+        if others := [other for other in others if other.keys() == context.keys()]:
             told = [differences(other, context) for other in others]
             found[name] = ", ".join(sorted(told, key=len)[0])
     return found

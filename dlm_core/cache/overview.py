@@ -1,4 +1,4 @@
-"""What is in the cache: how many rows, how large, how often read, by tokenizer; for `dlm cache show`."""
+"""What is in the cache: how many rows, how large, how often read, by tokenizer or kind; for `dlm cache show`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from .database import work_on
 from .limits import size_of
 
-#: The part of a context that entries are counted by.
-TOKENIZER = "tokenizer"
+#: The parts of a context that entries are counted by: what tokenized rows, and of which kind files are.
+TOKENIZER, MEDIA = "tokenizer", "media"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,6 @@ class Share:
     hits: int
     oldest: float
     newest: float
-
-    @property
-    def tokenizer(self) -> str:
-        return self.context.get(TOKENIZER, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +46,14 @@ class Overview:
     def oldest(self) -> float | None:
         return min((share.oldest for share in self.shares), default=None)
 
-    def by_tokenizer(self) -> list[Share]:
-        """The shares of each tokenizer together, the largest first; all that they have in common is the tokenizer."""
-        names = dict.fromkeys(share.tokenizer for share in self.shares)
-        together = [_together(name, [share for share in self.shares if share.tokenizer == name]) for name in names]
+    def by(self, part: str) -> list[Share]:
+        """The shares that are alike in a part of their context together, the largest first; that part is all they keep.
+
+        Shares without that part are left out.
+        """
+        names = dict.fromkeys(share.context[part] for share in self.shares if part in share.context)
+        alike = {name: [share for share in self.shares if share.context.get(part) == name] for name in names}
+        together = [_together({part: name}, shares) for name, shares in alike.items()]
         return sorted(together, key=lambda share: -share.size)
 
 
@@ -75,9 +75,9 @@ def _look(database: sqlite3.Connection) -> Overview:
     return Overview(size_of(database), tuple(shares))
 
 
-def _together(tokenizer: str, shares: list[Share]) -> Share:
+def _together(context: Mapping[str, str], shares: list[Share]) -> Share:
     return Share(
-        {TOKENIZER: tokenizer},
+        context,
         sum(share.rows for share in shares),
         sum(share.size for share in shares),
         sum(share.hits for share in shares),

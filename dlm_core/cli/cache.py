@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..plugins import Plugins
 from .common import document_argument, json_option
 from .terminal import bytes_text, console, print_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @click.group()
@@ -22,9 +25,9 @@ def cache() -> None:
 @cache.command()
 @json_option
 def show(as_json: bool) -> None:
-    """How much is kept: rows, bytes, how often rows were read, by tokenizer."""
+    """How much is kept: rows, bytes, how often rows were read, by tokenizer; files by their kind."""
     from ..cache import cache_path
-    from ..cache.overview import Share, overview
+    from ..cache.overview import MEDIA, TOKENIZER, Share, overview
 
     path = cache_path()
     found = overview(path, _warn)
@@ -33,24 +36,18 @@ def show(as_json: bool) -> None:
         times = {"oldest": _time(share.oldest), "newest": _time(share.newest)}
         return {"rows": share.rows, "size": share.size, "hits": share.hits, **times}
 
-    tokenizers = [{"tokenizer": share.tokenizer, **about(share)} for share in found.by_tokenizer()]
+    tokenizers = [{"tokenizer": share.context[TOKENIZER], **about(share)} for share in found.by(TOKENIZER)]
+    media = [{"kind": share.context[MEDIA], **about(share)} for share in found.by(MEDIA)]
     if as_json:
         contexts = [{"context": dict(share.context), **about(share)} for share in found.shares]
         totals = {"size": found.size, "rows": found.rows, "hits": found.hits, "oldest": _time(found.oldest)}
-        return print_json("cache", {"path": str(path), **totals, "tokenizers": tokenizers, "contexts": contexts})
+        parts = {"tokenizers": tokenizers, "media": media, "contexts": contexts}
+        return print_json("cache", {"path": str(path), **totals, **parts})
     out = console()
     out.print(f"{path}: {found.rows:,} rows, {bytes_text(found.size)}", soft_wrap=True, markup=False)
     if found.rows:
-        from rich.table import Table
-
-        table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-        for name in ("tokenizer", "rows", "size", "read", "last used from", "to"):
-            table.add_column(name, justify="left" if name == "tokenizer" else "right")
-        for one in tokenizers:
-            oldest, newest = one["oldest"][:10], one["newest"][:10]
-            size, read = bytes_text(one["size"]), f"{one['hits']:,} times"
-            table.add_row(one["tokenizer"], f"{one['rows']:,}", size, read, oldest, newest)
-        out.print(table)
+        names = [*(one["tokenizer"] for one in tokenizers), *(f"{one['kind']} files" for one in media)]
+        out.print(_table(names, [*tokenizers, *media]))
     return None
 
 
@@ -111,6 +108,18 @@ def clear(as_json: bool) -> None:
     from ..cache.prune import clear as remove
 
     _removed(remove(_warn), as_json)
+
+
+def _table(names: list[str], shares: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("tokenizer", "rows", "size", "read", "last used from", "to"):
+        table.add_column(name, justify="left" if name == "tokenizer" else "right")
+    for name, one in zip(names, shares, strict=True):
+        oldest, newest = one["oldest"][:10], one["newest"][:10]
+        table.add_row(name, f"{one['rows']:,}", bytes_text(one["size"]), f"{one['hits']:,} times", oldest, newest)
+    return table
 
 
 def _more(lines: tuple[int, ...]) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..api import ConfigBlock, Document, DocumentError, PluginMissingError, Problem, Section, UsageError
-from .rows import PLUGIN_FAILED, collect_rows
+from .rows import PLUGIN_FAILED, collect_rows, with_their_files
 from .sections import read_sections, routing_problems
 from .text import decode, divide
 
@@ -39,7 +39,7 @@ def parse_document(data: bytes, path: Path, plugins: Plugins) -> Document:
     """The document in these bytes; `path` says where its relative paths start.  Raises DocumentError."""
     document, problems = inspect_document(data, path, plugins)
     if _has_error(problems):
-        raise DocumentError(path, [*problems, *_row_problems(document, plugins)])
+        raise DocumentError(path, [*problems, *_row_problems(document, problems, plugins)])
     return replace(document, warnings=tuple(sorted(problems, key=lambda problem: problem.span)))
 
 
@@ -93,10 +93,10 @@ def _block_problems(document: Document, blocks: Mapping[str, ConfigBlock], plugi
         yield from (replace(problem, code=problem.code or "DLM0116") for problem in found)
 
 
-def _row_problems(document: Document, plugins: Plugins) -> list[Problem]:
+def _row_problems(document: Document, told: Sequence[Problem], plugins: Plugins) -> list[Problem]:
     """What is wrong inside the sections of a document that is refused anyway, so that all of it is told at once."""
     problems: list[Problem] = []
-    for section in document.sections:
+    for section in with_their_files(document.sections, told):
         problems += _problems_inside(section, document, plugins)
     return problems
 

@@ -87,6 +87,12 @@ def split_rows(rows: Sequence[Row], seed: int) -> tuple[tuple[Row, ...], tuple[R
     return train, validation, exam_only
 
 
+def with_their_files(sections: Iterable[Section], told: Iterable[Problem]) -> Iterator[Section]:
+    """The sections that may have rows: all but those whose media file was told to be missing."""
+    missing = {problem.span for problem in told if problem.code == "DLM0215"}
+    return (section for section in sections if section.source or section.span not in missing)
+
+
 def _rows_of(section: Section, kind: SectionType, document: Document, plugins: Plugins) -> Iterator[Row | Problem]:
     try:
         for found in kind.rows(section, document):

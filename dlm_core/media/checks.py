@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..api import BaseModel, DlmError, Document, Media, Problem, Row
+from ..document.rows import PLUGIN_FAILED
 from ..planning.bases import completed
 from .reader import MediaReader, media_reader
 
@@ -75,6 +76,13 @@ def _file_problems(row: Row, part: Media, reader: MediaReader, plugins: Plugins)
         why = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
         why = why.removeprefix(f"{part.path} cannot be used: ")
         yield Problem(row.span, f"{name} cannot be used: {why}", getattr(error, "hint", None), code="DLM0218")
+        return
+    except Exception as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        message = (
+            f"the media kind `{part.kind}` of plugin {plugins.media_kinds.owner(part.kind).label} failed on {name}"
+        )
+        yield Problem(row.span, f"{message}: {what}", "report this to the plugin's author", code=PLUGIN_FAILED)
         return
     for note in notes:
         yield Problem(row.span, f"{name}: {note}", None, "warning", "DLM0219")

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ..plugins import Plugins
 
 
+#: The part of a cache's context that names the kind of what is kept: loaded files, and the facts of such.
+MEDIA, FACTS = "media", "facts of media"
+
+
 def media_reader(
     plugins: Plugins, accepts: Mapping[str, Mapping[str, Any]], cache: RowCache | None = None
 ) -> MediaReader:
@@ -43,7 +47,7 @@ class MediaReader:
             return self.kinds[part.kind].facts(self.kinds[part.kind].control_input())
         key = (self.kinds[part.kind].fingerprint(self.policy(part)), part.sha256)
         if key not in self._facts:
-            found: Mapping[str, Any] | None = self._kept(part, "facts", lambda value: json.loads(bytes(value)))
+            found: Mapping[str, Any] | None = self._kept(part, FACTS, lambda value: json.loads(bytes(value)))
             self._facts[key] = self._open(part)[0] if found is None else found
         return self._facts[key]
 
@@ -51,7 +55,7 @@ class MediaReader:
         """The loaded file.  Raises RunFailedError for one that is gone, was changed or cannot be used."""
         if part.is_blank:
             return self.kinds[part.kind].control_input()
-        kept = self._kept(part, "loaded", self.kinds[part.kind].unpack)
+        kept = self._kept(part, MEDIA, self.kinds[part.kind].unpack)
         return self._open(part)[1] if kept is None else kept
 
     def as_file(self, part: Media) -> tuple[str, bytes] | None:
@@ -68,8 +72,8 @@ class MediaReader:
             raise RunFailedError(f"{part.path} cannot be used: {error}") from error
         facts, packed = kind.facts(loaded), kind.pack(loaded)
         if self.cache and packed is not None:
-            self.cache.write(self._context(part, "loaded"), {part.sha256: packed})
-            self.cache.write(self._context(part, "facts"), {part.sha256: json.dumps(dict(facts)).encode()})
+            self.cache.write(self._context(part, MEDIA), {part.sha256: packed})
+            self.cache.write(self._context(part, FACTS), {part.sha256: json.dumps(dict(facts)).encode()})
         return facts, loaded
 
     def _kept(self, part: Media, what: str, decode: Callable[[bytes | memoryview], Any]) -> Any:
@@ -78,7 +82,7 @@ class MediaReader:
         return self.cache.read(self._context(part, what), [part.sha256], decode).get(part.sha256)
 
     def _context(self, part: Media, what: str) -> Context:
-        return {"media": part.kind, "kept": what, "loaded as": self.kinds[part.kind].fingerprint(self.policy(part))}
+        return {what: part.kind, "loaded as": self.kinds[part.kind].fingerprint(self.policy(part))}
 
 
 def _read(part: Media) -> bytes:

@@ -160,6 +160,28 @@ def test_another_kind_on_the_same_base_is_not_disturbed(desk: Desk) -> None:
     assert (asked.code, "place for image and strokes" in asked.err) == (1, True), asked.err
 
 
+@pytest.mark.parametrize("method", ["policy", "expansion", "tensors"])
+def test_a_fault_of_the_pen_is_told_with_the_kind(desk: Desk, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    from .foreign import pen
+
+    monkeypatch.setattr(pen.Pen, method, lambda *_: {}["ink"])
+    desk.write(SECTIONS, FRONT)
+    done = desk.dlm("run", "notes.dlm", "--no-export")
+    said = "error: unexpected KeyError in the modality of the kind strokes"
+    assert (done.code, said in done.err, "Traceback" in done.err) == (1, True, False), done.err
+
+
+@pytest.mark.parametrize("method", ["probe", "load", "fingerprint"])
+def test_a_fault_of_the_kind_is_told_at_the_section(desk: Desk, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    from .foreign import strokes
+
+    monkeypatch.setattr(strokes.Strokes, method, lambda *_: {}["ink"])
+    desk.write(SECTIONS, FRONT)
+    done = desk.dlm("run", "notes.dlm")
+    said = "error[DLM0306]: the media kind `strokes` of plugin tests.authors.foreign.strokes"
+    assert (done.err.count(said), "failed on rain.strokes: KeyError: 'ink'" in done.err) == (4, True), done.err
+
+
 def test_core_and_engine_name_no_drawing() -> None:
     root = Path(__file__).parents[2]
     files = [path for folder in ("dlm_core", "plugins/dlm-hf/dlm_hf") for path in (root / folder).rglob("*.*")]

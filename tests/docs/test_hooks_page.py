@@ -47,6 +47,38 @@ def test_a_hook_says_when_what_and_which_errors(hook: str) -> None:
     assert all(word in PAGE[hook] for word in ("**Called**", "**Return**", "**Errors:**"))
 
 
+def test_every_hook_that_a_plugin_opens_is_described_like_those_of_core() -> None:
+    described = sections(PAGE["Hooks of other plugins"], level=3)
+    opened = {
+        name: function
+        for owned in Plugins.load().collect("dlm_hookspecs", type)
+        for name, function in vars(owned.value).items()
+        if name.startswith("dlm_")
+    }
+    assert {name for name in described if name.startswith("dlm_")} >= set(opened)
+    for name, function in opened.items():
+        signature = f"def {name}{inspect.signature(function)}: ...".replace("'", "")
+        assert blocks(described[name], "python")[0].strip() == signature
+        assert all(word in described[name] for word in ("**Called**", "**Return**", "**Errors:**"))
+
+
+def test_the_kind_of_media_is_a_stranger_s_and_all_it_can_do_is_told() -> None:
+    from dlm_core.api import MediaKind
+
+    stranger = read("tests/authors/foreign/strokes.py")
+    shown = next(block for block in blocks(PAGE["dlm_media_kinds"], "python") if "@hookimpl" in block)
+    assert stranger[stranger.index("class Strokes") : stranger.index("class Drawing(")].strip() in shown
+    methods = [name for name in vars(MediaKind) if not name.startswith("_")]
+    assert [name for name in methods if f"`{name}" not in PAGE["dlm_media_kinds"]] == []
+
+
+def test_all_that_a_modality_can_do_is_told() -> None:
+    modalities = pytest.importorskip("dlm_hf.modalities")
+    described = sections(PAGE["Hooks of other plugins"], level=3)["dlm_hf_modalities"]
+    methods = [name for name in vars(modalities.Modality) if not name.startswith("_")]
+    assert [name for name in methods if f"| `{name}(" not in described] == []
+
+
 @pytest.mark.parametrize("hook", [hook for hook in HOOKS if hook not in ("dlm_event", "dlm_hookspecs")])
 def test_the_example_contributes_something(hook: str, plugins: Plugins) -> None:
     plugin = plugins.register(example(hook), "example")

@@ -117,18 +117,18 @@ class TideTables(SourceReader):
         yield "prose", f"The tide is {heights[height]} at {when}.", {}
 
 
-class Picture(SectionType):
-    name = "picture"
+class Drawing(SectionType):
+    name = "drawing"
     attrs: Mapping[str, Any] = {"path": Attr(required=True), "alt": Attr()}
     body = "optional"
 
     def rows(self, section: Section, doc: Document) -> Iterable[Row]:
         from dlm_core.api import text_row
 
-        yield text_row(section.attrs.get("alt") or "a picture", section.span)
+        yield text_row(section.attrs.get("alt") or "a drawing", section.span)
 
     def media(self, section: Section) -> Iterable[tuple[str, str]]:
-        return [("picture", section.attrs["path"])]
+        return [("drawing", section.attrs["path"])]
 
 
 class Smell(MediaKind):
@@ -241,8 +241,8 @@ def with_plugins(**plugins: Callable[[], ModuleType]) -> Around:
 
 
 POEMS = plugin(dlm_section_types=[Poem()])
-PICTURES = replace(
-    with_plugins(pictures=lambda: plugin(dlm_section_types=[Picture()])),
+DRAWINGS = replace(
+    with_plugins(drawings=lambda: plugin(dlm_section_types=[Drawing()])),
     prepare=files({"harbour.png": "not looked at"}),
 )
 NOSE = BaseModel("nose", "hub:made-up/nose", "1", accepts={"smell": {}})
@@ -281,11 +281,11 @@ AROUND: Mapping[str, Around] = {
     **({} if find_spec("dlm_preference") else {"DLM0115": with_plugins(preference=lambda: PREFERENCE)}),
     "DLM0116": with_plugins(schedules=lambda: plugin(dlm_config_blocks=[Schedule()])),
     "DLM0132": with_plugins(walled=lambda: plugin(dlm_base_models=[WALLED])),
-    "DLM0205": PICTURES,
-    "DLM0206": PICTURES,
-    "DLM0207": PICTURES,
+    "DLM0205": DRAWINGS,
+    "DLM0206": DRAWINGS,
+    "DLM0207": DRAWINGS,
     "DLM0209": with_plugins(pauses=lambda: plugin(dlm_section_types=[Pause()])),
-    "DLM0215": PICTURES,
+    "DLM0215": DRAWINGS,
     "DLM0216": replace(with_plugins(smells=lambda: plugin(dlm_section_types=[SmellSection()])), prepare=SMELL_FILES),
     "DLM0217": SMELLS,
     "DLM0218": SMELLS,

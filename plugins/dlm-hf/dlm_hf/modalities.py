@@ -9,14 +9,15 @@ torch.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pluggy import HookspecMarker
 
-from dlm_core.api import Media, RunFailedError
+from dlm_core.api import DlmError, Media, RunFailedError
 
 from .shape import read_config
 
@@ -84,7 +85,9 @@ def modalities(plugins: Plugins | None, folder: Path) -> dict[str, tuple[Modalit
     config = read_config(folder) if offered else {}
     found: dict[str, tuple[Modality, Limits]] = {}
     for modality in (owned.value for owned in offered):
-        if (policy := modality.policy(folder, config)) is not None:
+        with _named(modality.kind):
+            policy = modality.policy(folder, config)
+        if policy is not None:
             found.setdefault(modality.kind, (modality, policy))
     return found
 
@@ -129,7 +132,9 @@ class Senses:
 
     def expansion(self, part: Media) -> str:
         """What stands for a file in the text."""
-        return self.known[part.kind].expansion(self.folder, self.reader.facts(part))
+        facts = self.reader.facts(part)
+        with _named(part.kind):
+            return self.known[part.kind].expansion(self.folder, facts)
 
     def tensors(self, parts: Sequence[Media], ids: torch.Tensor) -> dict[str, torch.Tensor]:
         """What the forward pass takes beside `ids` for the parts of a batch, in the order of its rows.
@@ -140,13 +145,26 @@ class Senses:
         kinds = list(dict.fromkeys(part.kind for part in parts))
         for kind in kinds:
             loaded = [self.reader.load(part) for part in parts if part.kind == kind]
-            made = self.known[kind].tensors(self.folder, loaded)
+            with _named(kind):
+                made = self.known[kind].tensors(self.folder, loaded)
             if found.keys() & made.keys():
                 raise _not_together(kinds)
             found |= made
         for modality in self.known.values():
             found |= modality.beside(self.folder, ids)
         return found
+
+
+@contextmanager
+def _named(kind: str) -> Iterator[None]:
+    """What a modality did not foresee is told with the kind that it is of."""
+    try:
+        yield
+    except DlmError:
+        raise
+    except Exception as error:
+        error.add_note(f"in the modality of the kind {kind}")
+        raise
 
 
 def _not_together(kinds: Sequence[str]) -> RunFailedError:

@@ -75,3 +75,11 @@ def test_a_base_that_cannot_see_is_shown_nothing(desk: Desk, monkeypatch: pytest
 def test_help_names_each_kind(desk: Desk) -> None:
     assert "--image FILE" in desk.dlm("prompt", "--help").out
     assert "Short for --attach image:PATH." in desk.dlm("chat", "--help").out
+
+
+def test_a_picture_that_is_not_there_is_told_once(desk: Desk) -> None:
+    body = '::image path="gone.png"::\na ghost\n\n::image path="circle.png"::\n'
+    desk.write(body, front())
+    done = desk.dlm("check", "notes.dlm")
+    assert done.code == 3
+    assert [done.err.count(f"error[{code}]") for code in ("DLM0215", "DLM0225", "IMAGE0001")] == [1, 0, 1], done.err
