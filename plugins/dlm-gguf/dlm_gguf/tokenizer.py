@@ -82,11 +82,11 @@ def read_tokenizer(folder: Path, overlay: Path | None, shape: Shape, rows: int) 
 
 
 def read_template(folder: Path, config: Mapping[str, Any]) -> str | None:
-    """The chat template of a folder, its date fixed: chat_template.jinja, or the one in tokenizer_config.json."""
+    """The chat template of a folder, its date fixed: chat_template.jinja, or in chat_template.json, or in `config`."""
     file = folder / "chat_template.jinja"
     if file.is_file():
         return without_clock(file.read_text("utf-8"))
-    found = config.get("chat_template")
+    found = _json(folder / "chat_template.json").get("chat_template") or config.get("chat_template")
     if isinstance(found, list):
         found = next((entry["template"] for entry in found if entry["name"] == "default"), None)
     return without_clock(found) if found else None

@@ -36,11 +36,15 @@ _FROM, _TO = "\ufdd2", "\ufdd3"
 
 
 def read(folder: Path, settings: Mapping[str, Any]) -> str | None:
-    """The template in a folder: chat_template.jinja, or else the one in tokenizer_config.json (`settings`)."""
-    path = folder / "chat_template.jinja"
+    """The template in a folder: chat_template.jinja, or that of an older processor, or tokenizer_config.json's.
+
+    `settings` are those of tokenizer_config.json.
+    """
+    path, older = folder / "chat_template.jinja", folder / "chat_template.json"
     if path.is_file():
         return path.read_text(encoding="utf-8")
-    found: Any = settings.get("chat_template")
+    processors = json.loads(older.read_text(encoding="utf-8")) if older.is_file() else {}
+    found: Any = processors.get("chat_template") or settings.get("chat_template")
     if isinstance(found, list):
         return next((one["template"] for one in found if one["name"] == "default"), None)
     return found or None

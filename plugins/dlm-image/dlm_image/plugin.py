@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING
 from dlm_core import hookimpl
 
 if TYPE_CHECKING:
-    from dlm_core.api import Explanation, MediaKind, SectionType, SourceReader
+    from dlm_core.api import BaseModel, Explanation, MediaKind, SectionType, SourceReader
 
     from .modality import Sight
+
+
+@hookimpl
+def dlm_base_models() -> list[BaseModel]:
+    from .bases import SEEING
+
+    return list(SEEING)
 
 
 @hookimpl
