@@ -39,6 +39,7 @@ KNOWN: dict[tuple[str, str], tuple[str, str]] = {
     ("base model", "qwen3-4b"): ("dlm-hf", "hf"),
     ("base model", "qwen3-4b-2507"): ("dlm-hf", "hf"),
     ("base model", "qwen3-8b"): ("dlm-hf", "hf"),
+    ("base model", "qwen3-vl-2b"): ("dlm-image", "image"),
     ("base model", "smollm2-1.7b"): ("dlm-hf", "hf"),
     ("base model", "smollm2-135m"): ("dlm-hf", "hf"),
     ("base model", "smollm2-360m"): ("dlm-hf", "hf"),

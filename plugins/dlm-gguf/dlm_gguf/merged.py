@@ -102,7 +102,7 @@ def export(job: ExportJob) -> list[Artifact]:
     written, proof = with_proof(quants)
     model = read_model(job)
     job.out.mkdir(parents=True, exist_ok=True)
-    check_space(job.out, [model.bytes(quant) for quant in written])
+    check_space(job.out, [*(model.bytes(quant) for quant in written), *([model.tower.bytes] if model.tower else [])])
     with ExitStack() as stack:
         targets = {quant: stack.enter_context(merged_target(job, model, quant)) for quant in written}
         write_checked(model.sources, list(targets.values()))
@@ -128,7 +128,7 @@ def export(job: ExportJob) -> list[Artifact]:
             target.finish()
     found = [Artifact(targets[q].path, targets[q].sha256, details[q]) for q in quants]
     if tower:
-        found.append(Artifact(tower.path, tower.sha256, _describe_tower(tower)))
+        found.append(Artifact(tower.path, tower.sha256, _describe_tower(tower, tried=files is not None)))
     return [*found, *_beside(job, model, found)]
 
 
@@ -141,9 +141,10 @@ def _summary(details: Mapping[str, Any]) -> str:
     return f"{details['bits_per_weight']:.1f} bits a weight, {same}{files} the same in llama.cpp"
 
 
-def _describe_tower(tower: Target) -> dict[str, Any]:
+def _describe_tower(tower: Target, *, tried: bool) -> dict[str, Any]:
     count = len(tower.sizes)
     what = f"what sees in front of it: {count} tensors; llama.cpp takes it with --mmproj"
+    what += "" if tried else "; not tried, as the document has no file to show it"
     return {"tensors": count, "bytes": sum(size for _, size in tower.sizes.values()), "summary": what}
 
 

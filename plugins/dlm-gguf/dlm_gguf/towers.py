@@ -85,6 +85,8 @@ def read_tower(folder: Path, base: Mapping[str, Stored], adapter: Adapter) -> Mo
         return None
     preprocessor = folder / "preprocessor_config.json"
     files = json.loads(preprocessor.read_text("utf-8")) if preprocessor.is_file() else {}
+    if not files.get("do_image_splitting", True):
+        raise ExportFailedError("llama.cpp cuts every picture into tiles; this base was made to see it as a whole")
     return Model(family, config, files, _sources(family, config, base, adapter))
 
 

@@ -90,6 +90,7 @@ def steps(
 
     `beside` is what the first forward pass takes beside the ids.
     """
+    _forget_shifts(model)
     ids, mask = _left_padded(prompts, model.device)
     padded = not bool(mask.all())
     dice = [torch.Generator().manual_seed(sampling.seed) for _ in prompts]
@@ -116,6 +117,13 @@ def steps(
         latest = dict(new)
         ids = torch.tensor([[latest[row]] for row in alive], device=ids.device)
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+
+
+def _forget_shifts(model: PreTrainedModel) -> None:
+    """Some models keep by how much the files of a batch shifted its positions, and would shift the next one's too."""
+    for module in model.modules():
+        if getattr(module, "rope_deltas", None) is not None:
+            module.rope_deltas = None  # type: ignore[assignment]
 
 
 def choose(logits: Tensor, sampling: Sampling, dice: Sequence[torch.Generator]) -> list[int]:

@@ -31,7 +31,13 @@ class Family(Protocol):
 
 
 #: From `model_type` in config.json to the module here that has the family's `Family`.
-FAMILIES: Mapping[str, str] = {"idefics3": "idefics3", "smolvlm": "idefics3"}
+FAMILIES: Mapping[str, str] = {
+    "idefics3": "idefics3",
+    "smolvlm": "idefics3",
+    "qwen2_vl": "qwen_vl",
+    "qwen2_5_vl": "qwen_vl",
+    "qwen3_vl": "qwen_vl",
+}
 
 
 class Sight(Modality):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,14 @@ def make_seeing_base(folder: Path, hidden: int = 64, layers: int = 2, context: i
 
     logging.disable_progress_bar()
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = _make_tokenizer(folder)
+    tiles = [f"<row_{row}_col_{col}>" for row in range(1, _TILES) for col in range(1, _TILES)]
+    named = {
+        "image_token": "<image>",
+        "fake_image_token": "<fake_token_around_image>",
+        "global_image_token": "<global-img>",
+        "end_of_utterance_token": _SPECIAL[2],
+    }
+    vocabulary = make_tokenizer(folder, [*_SPECIAL, *tiles], TEMPLATE, named)
     text = {
         "model_type": "llama",
         "architectures": ["LlamaForCausalLM"],
@@ -84,7 +92,7 @@ def make_seeing_base(folder: Path, hidden: int = 64, layers: int = 2, context: i
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = Idefics3ForConditionalGeneration(config)
-        _spread(model)
+        spread(model)
     model.generation_config.eos_token_id = 2
     model.save_pretrained(folder)
     Idefics3ImageProcessorPil(
@@ -95,29 +103,32 @@ def make_seeing_base(folder: Path, hidden: int = 64, layers: int = 2, context: i
     return folder
 
 
-def _spread(model: Any) -> None:
+def spread(model: Any) -> None:
+    """Draw a model's weights anew, each with the standard deviation fan_in^-0.5."""
     import torch
 
     head = model.get_output_embeddings()
     with torch.no_grad():
         for module in model.modules():
-            if isinstance(module, torch.nn.Linear | torch.nn.Conv2d) and module is not head:
+            if isinstance(module, torch.nn.Linear | torch.nn.Conv2d | torch.nn.Conv3d) and module is not head:
                 torch.nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
             elif isinstance(module, torch.nn.Embedding):
                 torch.nn.init.normal_(module.weight, std=module.weight.shape[1] ** -0.5)
 
 
-def _make_tokenizer(folder: Path) -> int:
-    """Write a byte-level tokenizer with the family's special tokens; the result is how many ids it has."""
+def make_tokenizer(folder: Path, special: Sequence[str], template: str, named: Mapping[str, str]) -> int:
+    """Write a byte-level tokenizer; the result is how many ids it has.
+
+    `special` begins with the tokens for padding, beginning and end; `named` are those a processor asks for by name.
+    """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-    tiles = [f"<row_{row}_col_{col}>" for row in range(1, _TILES) for col in range(1, _TILES)]
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=512,
-        special_tokens=[*_SPECIAL, *tiles],
+        special_tokens=list(special),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -125,17 +136,14 @@ def _make_tokenizer(folder: Path) -> int:
     tokenizer.save(str(folder / "tokenizer.json"))
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": _SPECIAL[1],
-        "eos_token": _SPECIAL[2],
-        "pad_token": _SPECIAL[0],
-        "image_token": "<image>",
-        "fake_image_token": "<fake_token_around_image>",
-        "global_image_token": "<global-img>",
-        "end_of_utterance_token": _SPECIAL[2],
+        "pad_token": special[0],
+        "bos_token": special[1],
+        "eos_token": special[2],
+        **named,
         "clean_up_tokenization_spaces": False,
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2), encoding="utf-8")
-    (folder / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
+    (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
     return int(tokenizer.get_vocab_size())
 
 
