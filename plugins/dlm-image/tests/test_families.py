@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,32 @@ def test_a_template_of_an_older_processor_is_read(desk: Desk, base: Path, monkey
     template.unlink()
     (desk.folder / "base" / "chat_template.json").write_text(older)
     assert desk.dlm("tokens", "notes.dlm", "--json").json["rows"] == wanted
+
+
+@pytest.mark.parametrize("family", ["Qwen2VL", "Qwen2_5_VL", "Qwen3VL"])
+def test_each_row_in_a_batch_has_the_losses_it_has_alone(desk: Desk, family: str) -> None:
+    import torch
+
+    from dlm_core.api import BaseModel, Precision
+    from dlm_hf.batches import collate
+    from dlm_hf.engine import HfEngine
+    from dlm_hf.loading import load_model, release_model
+    from dlm_hf.loss import label_losses
+    from dlm_hf.modalities import senses_of
+    from dlm_hf.tokens import all_examples, load_coder
+
+    (desk.folder / "base").unlink()
+    draw("red", "circle", (200, 60)).save(desk.folder / "circle.png")
+    bare = BaseModel("seeing", str(make_qwen_base(desk.folder / "base", family)))
+    rows, plugins = desk.rows(MIXED.format(sections())), desk.plugins()
+    engine = HfEngine(plugins)
+    base = engine.locate(replace(bare, accepts=engine.accepts(bare)), fetch=False)
+    coder = load_coder(base.folder, senses_of(plugins, base))
+    examples = all_examples(coder, rows, None, base.shape.context)
+    model = load_model(base, Precision("fp32", "none", "a test"))
+    batch = collate(examples, coder.pad_id, coder.senses)
+    together, whose = label_losses(model, batch, plain_head=True), batch.positions // batch.ids.shape[1]
+    for place, one in enumerate(examples):
+        alone = label_losses(model, collate([one], coder.pad_id, coder.senses), plain_head=True)
+        torch.testing.assert_close(together[whose == place], alone, rtol=0, atol=1e-5)
+    release_model(model)
