@@ -2,6 +2,6 @@
 
 from .ask import examine
 from .compare import Comparison, compare_exams
-from .result import Answer, Exam, SectionResult, verdict
+from .result import Answer, BlankCheck, Exam, SectionResult, verdict
 
-__all__ = ["Answer", "Comparison", "Exam", "SectionResult", "compare_exams", "examine", "verdict"]
+__all__ = ["Answer", "BlankCheck", "Comparison", "Exam", "SectionResult", "compare_exams", "examine", "verdict"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..exam import Answer, Exam
+from ..exam import Answer, BlankCheck, Exam
 from ..routing import Routing
 from ..units import change_text
 from .markup import cut, own_direction, table, text
@@ -29,7 +29,21 @@ def exam_part(exam: Exam | None) -> str:
     found = "".join(_side(exam, side) for side in SIDES)
     if not found:
         found = '<p class="note">The document asks no questions; its sections were measured by their loss.</p>'
+    found += "".join(map(_blank, exam.blanks))
     return found + (_routing(exam.routing) if exam.routing else "") + _neutral(exam)
+
+
+def _blank(check: BlankCheck) -> str:
+    kind = text(check.kind)
+    said = (
+        "With or without it the answers are the same: the model does not look at it."
+        if check.blind
+        else f"{check.changed} of {check.asked} answers change."
+    )
+    return (
+        f"<h3>With no {kind} shown: {check.exact} of {check.asked} exact "
+        f'<span class="note">asked again with a blank in the place of the {kind}</span></h3><p>{said}</p>'
+    )
 
 
 def _routing(routing: Routing) -> str:

@@ -24,6 +24,8 @@ def test_four_pictures_beside_prose_and_a_question(desk: Desk) -> None:
     assert (check["kind"], check["asked"], check["blind"]) == ("image", 4, False)
     assert check["changed"] >= 3
     assert check["exact"] <= 1
+    report = Path(done.event("report")["path"]).read_text(encoding="utf-8")
+    assert f"With no image shown: {check['exact']} of 4 exact" in report
     again = desk.dlm("exam", "notes.dlm", "--json")
     assert [answer["answer"] for answer in again.json["answers"]] == said
 
