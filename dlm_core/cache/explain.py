@@ -12,6 +12,7 @@ from typing import TypeVar
 from ..api import Row
 from ..checking import check
 from ..document.settings import training_settings
+from ..media.reader import FACTS, MEDIA
 from ..planning.bases import find_engine
 from ..plugins import Plugins
 from .row_cache import Context, RowCache, Value, digest_of, key_of
@@ -36,7 +37,7 @@ class Fate:
 
 
 #: Parts of a context that name the kind of a file rather than the sort of a row.
-_OF_FILES = ("media", "facts of media")
+_OF_FILES = (MEDIA, FACTS)
 
 
 class Watched(RowCache):

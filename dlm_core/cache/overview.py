@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..media.reader import FACTS
 from .database import work_on
 from .limits import size_of
 
-#: The parts of a context that entries are counted by: what tokenized rows, and of which kind files are.
-TOKENIZER, MEDIA = "tokenizer", "media"
+#: The part of a context that rows are counted by; files are by their kind.
+TOKENIZER = "tokenizer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ def _look(database: sqlite3.Connection) -> Overview:
     shares = [
         Share(json.loads(parts), rows, size, hits, oldest / 1e6, newest / 1e6)
         for parts, rows, size, hits, oldest, newest in database.execute(query)
+        if FACTS not in json.loads(parts)
     ]
     return Overview(size_of(database), tuple(shares))
 

@@ -27,7 +27,8 @@ def cache() -> None:
 def show(as_json: bool) -> None:
     """How much is kept: rows, bytes, how often rows were read, by tokenizer; files by their kind."""
     from ..cache import cache_path
-    from ..cache.overview import MEDIA, TOKENIZER, Share, overview
+    from ..cache.overview import TOKENIZER, Share, overview
+    from ..media.reader import MEDIA
 
     path = cache_path()
     found = overview(path, _warn)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ..plugins import Plugins
 
 
-#: The part of a cache's context that names the kind of what is kept: loaded files, and the facts of such.
+#: The part of a cache's context that names the kind of what is kept: loaded files, and the few facts of such, which
+#: stand apart from them and are counted with nothing.
 MEDIA, FACTS = "media", "facts of media"
 
 
