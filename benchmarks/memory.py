@@ -96,7 +96,7 @@ def measure(case: Case) -> dict[str, object]:
         peak = peak_memory()
         tokens = case.length * case.micro
         adapters = {"default": settings}
-        parts = memory_parts(job.base.shape, adapters, job.precision, tokens, tokens, case.optimizer)
+        parts = memory_parts(job.base.shape, adapters, job.precision, tokens, tokens, case.optimizer, backend="cpu")
         return {"parts": parts, "peak": peak, "parameters": job.base.shape.parameters}
 
 

@@ -2,9 +2,10 @@
 
 Each variant runs in a process of its own, with one thread, on a small Llama and chat-shaped rows of random ids, and
 reports tokens a CPU-second over the training steps alone.  Before training, every variant measures the same rows:
-their losses must agree, or the comparison means nothing.
+their losses must agree, or the comparison means nothing.  With several runs the variants take turns; a ratio is that
+of two processes that ran one after the other.
 
-    python benchmarks/train_speed.py [--rows 64] [--hidden 192 --layers 8 --vocabulary 32000] [--json]
+    python benchmarks/train_speed.py [--rows 64] [--hidden 192 --layers 8 --vocabulary 32000] [--runs 5] [--json]
     python benchmarks/train_speed.py --base tiny                    # the included base
     python benchmarks/train_speed.py --hidden 512 --layers 14       # a Llama of 60 million weights
 """
@@ -15,6 +16,7 @@ import argparse
 import json
 import os
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 MICRO, RANK, ALPHA, RATE, PROBE = 8, 8, 16, 1e-3, 8
-BATCH = 8, 1, 512  # ours: what a plan without settings comes to on a processor
-VARIANTS = ("ours", "hand", "hand-chunked", "hand-divided", "trl", "trl-fp32")
+POSITIONS = {"bf16": 1024, "fp32": 512}  # of a pass, as a plan without settings has them on a processor
+VARIANTS = ("ours", "ours-fp32", "hand", "hand-chunked", "hand-divided", "hand-bf16", "trl", "trl-fp32")
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
@@ -34,19 +36,21 @@ def main() -> None:
         print(json.dumps(VARIANT[options.variant](options)))
         return
     with tempfile.TemporaryDirectory() as place:
-        found = {name: run(name, options, place) for name in options.only or VARIANTS}
-    losses = [one["loss_before"] for one in found.values()]
+        found = [{name: run(name, options, place) for name in options.only or VARIANTS} for _ in range(options.runs)]
+    losses = [one["loss_before"] for turn in found for one in turn.values()]
     if max(losses) - min(losses) > 0.01 * max(losses):
         sys.exit(f"the variants do not measure the same loss on the same rows: {losses}")
     print(json.dumps(found, indent=2) if options.json else table(found))
 
 
-def table(found: dict[str, dict[str, float]]) -> str:
-    lines = [f"{'variant':14}{'tokens/CPU-s':>14}{'ours is':>10}{'loss before':>13}{'after':>8}{'peak MB':>9}"]
-    for name, one in found.items():
-        ratio = f"{found['ours']['speed'] / one['speed']:.2f}x" if "ours" in found else ""
+def table(found: list[dict[str, dict[str, float]]]) -> str:
+    lines = [f"{'variant':14}{'tokens/CPU-s':>14}{'ours is':>20}{'loss before':>13}{'after':>8}{'peak MB':>9}"]
+    for name in found[0]:
+        one = {key: statistics.median(turn[name][key] for turn in found) for key in found[0][name]}
+        ratios = [turn["ours"]["speed"] / turn[name]["speed"] for turn in found if "ours" in turn]
+        ratio = f"{statistics.median(ratios):.2f}x ({min(ratios):.2f}-{max(ratios):.2f})" if ratios else ""
         lines.append(
-            f"{name:14}{one['speed']:14.0f}{ratio:>10}{one['loss_before']:13.4f}{one['loss_after']:8.3f}"
+            f"{name:14}{one['speed']:14.0f}{ratio:>20}{one['loss_before']:13.4f}{one['loss_after']:8.3f}"
             f"{one['peak_mb']:9.0f}"
         )
     return "\n".join(lines)
@@ -124,20 +128,24 @@ def plain_loss(model: Any, rows: list[Any]) -> float:
     return total / tokens
 
 
-def ours(options: argparse.Namespace) -> dict[str, float]:
-    """`dlm_hf.loop.fit` with a peft adapter, as `dlm train` runs it."""
+def ours(options: argparse.Namespace, precision: str = "bf16") -> dict[str, float]:
+    """`dlm_hf.loop.fit` with a peft adapter, as `dlm train` runs it on a processor with bf16, or on another."""
     from dlm_hf.imports import prepare
 
     prepare()
     from dlm_core.api import AdapterSettings, Batch, Control, TrainingSettings
     from dlm_hf import loop, lora
+    from dlm_hf.cpu_linear import multiply_in_bf16
     from dlm_hf.loss import plain_head, summed_loss
     from dlm_hf.testing import make_job
 
     rows, model, place = rows_of(options), model_of(options), Path(options.place)
     is_plain = plain_head(model) is not None
     settings = AdapterSettings(lora_r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, learning_rate=RATE)
-    model.save_pretrained(place / "base")
+    if not (place / "base").exists():
+        model.save_pretrained(place / "base")
+    if precision == "bf16":
+        multiply_in_bf16(model)
     adapted = lora.attach(model, settings, "bench")
     seen: dict[str, float] = {}
     control = Control(lambda event: seen.update({event.kind: time.process_time()}))
@@ -145,7 +153,7 @@ def ours(options: argparse.Namespace) -> dict[str, float]:
         place / "base",
         [],
         place,
-        batch=Batch(*BATCH),
+        batch=Batch(MICRO, 1, POSITIONS[precision]),
         settings=TrainingSettings(512, 1, lr_scheduler="constant", warmup_ratio=0),
         control=control,
     )
@@ -155,10 +163,13 @@ def ours(options: argparse.Namespace) -> dict[str, float]:
     return report(rows, seen["step"] - seen["phase"], before, plain_loss(model, rows))
 
 
-def hand(options: argparse.Namespace, chunked: bool = False, divided: bool = False) -> dict[str, float]:
+def hand(
+    options: argparse.Namespace, chunked: bool = False, divided: bool = False, bf16: bool = False
+) -> dict[str, float]:
     """What a careful person writes: LoRA by hand, rows of like length together, only labelled tokens projected.
 
-    `divided` takes the rows of a step in as many passes as ours.
+    `divided` takes the rows of a step in as many passes as ours.  With `bf16` the base is in it throughout, and the
+    adapter is multiplied in it.
     """
     import torch
     import torch.nn.functional as F  # noqa: N812
@@ -172,9 +183,12 @@ def hand(options: argparse.Namespace, chunked: bool = False, divided: bool = Fal
             self.b = torch.nn.Parameter(torch.zeros(inner.out_features, RANK))
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.inner(x) + F.linear(F.linear(x, self.a), self.b) * (ALPHA / RANK)
+            a, b = self.a.to(x.dtype), self.b.to(x.dtype)
+            return self.inner(x) + F.linear(F.linear(x, a), b) * (ALPHA / RANK)
 
     rows, model = rows_of(options), model_of(options)
+    model = model.bfloat16() if bf16 else model
+    most = POSITIONS["bf16" if bf16 else "fp32"]
     for module in list(model.modules()):
         for name, inner in list(module.named_children()):
             if name in TARGETS:
@@ -191,12 +205,12 @@ def hand(options: argparse.Namespace, chunked: bool = False, divided: bool = Fal
         targets = ids[:, 1:][mask[:, 1:]]
         if chunked:
             return F.linear_cross_entropy(hidden, model.lm_head.weight, targets, reduction="sum", options=chunks)
-        return F.cross_entropy(F.linear(hidden, model.lm_head.weight), targets, reduction="sum")
+        return F.cross_entropy(F.linear(hidden, model.lm_head.weight).float(), targets, reduction="sum")
 
     def passes(batch: list[Any]) -> list[list[Any]]:
         parts: list[list[Any]] = [[]]
         for one in batch:
-            if divided and parts[-1] and (len(parts[-1]) + 1) * len(one.ids) > BATCH[2]:
+            if divided and parts[-1] and (len(parts[-1]) + 1) * len(one.ids) > most:
                 parts.append([])
             parts[-1].append(one)
         return parts
@@ -275,9 +289,11 @@ def trl(options: argparse.Namespace, fp32: bool = False) -> dict[str, float]:
 
 VARIANT = {
     "ours": ours,
+    "ours-fp32": lambda options: ours(options, "fp32"),
     "hand": hand,
     "hand-chunked": lambda options: hand(options, chunked=True),
     "hand-divided": lambda options: hand(options, chunked=True, divided=True),
+    "hand-bf16": lambda options: hand(options, divided=True, bf16=True),
     "trl": trl,
     "trl-fp32": lambda options: trl(options, fp32=True),
 }
@@ -289,6 +305,7 @@ def parse() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--base", choices=("random", "tiny"), default="random")
     parser.add_argument("--only", nargs="+", choices=VARIANTS)
+    parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--variant", choices=VARIANTS, help=argparse.SUPPRESS)
     parser.add_argument("--place", help=argparse.SUPPRESS)

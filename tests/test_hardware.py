@@ -11,7 +11,7 @@ import pytest
 from dlm_core.api import AdapterSettings, BaseShape, Precision
 from dlm_core.planning import hardware
 from dlm_core.planning.hardware import read_hardware
-from dlm_core.planning.memory import memory_parts
+from dlm_core.planning.memory import linear_parameters, memory_parts, weight_bytes
 
 GPUS = """0, GPU-aa11, NVIDIA H200, 143771, 143000, 9.0
 1, GPU-bb22, NVIDIA T4, 15360, 15000, 7.5
@@ -93,9 +93,19 @@ SHAPE = BaseShape("llama", 135_000_000, 30, 576, 1536, 49152, 8192, 9, 3, 2)
 
 
 def logits(shape: BaseShape, tokens: int, labelled: int) -> int:
-    return memory_parts(shape, {"default": AdapterSettings()}, Precision("bf16", "none", ""), tokens, labelled)[
-        "logits"
-    ]
+    precision = Precision("bf16", "none", "")
+    return memory_parts(shape, {"default": AdapterSettings()}, precision, tokens, labelled, backend="cpu")["logits"]
+
+
+def test_on_a_processor_bf16_is_that_of_linear_layers() -> None:
+    head = SHAPE.vocabulary * SHAPE.hidden
+    untied = replace(SHAPE, parameters=SHAPE.parameters + head)
+    precision = Precision("bf16", "none", "")
+    linear = linear_parameters(SHAPE)
+    for shape in (SHAPE, untied):
+        assert weight_bytes(shape, precision, "cuda") == 2 * shape.parameters
+        rest = SHAPE.parameters - linear  # in four bytes; the head is in two, beside a weight that it shares or not
+        assert weight_bytes(shape, precision, "cpu") == 2 * linear + 4 * rest + 2 * head
 
 
 def test_logits_are_held_a_few_rows_at_a_time() -> None:

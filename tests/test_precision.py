@@ -9,6 +9,7 @@ import pytest
 
 from dlm_core.api import BaseModel, Document, DocumentError, Hardware, Precision, Span
 from dlm_core.planning.fitting import what_fits
+from dlm_core.planning.hardware import read_hardware
 from dlm_core.planning.plan import choose_precision, refuse_before_download
 from dlm_core.plugins import Plugins
 from dlm_core.store import open_store
@@ -47,7 +48,8 @@ def choose(hardware: Hardware, base: BaseModel = BIG, **training: Any) -> Precis
         (APPLE, BIG, "fp32", "NaN"),
         (OLD, BIG, "fp32", "without bf16"),
         (NEW, BIG, "bf16", "in hardware"),
-        (NEW, LITTLE, "fp32", "small"),
+        (NEW, LITTLE, "bf16", "in hardware"),
+        (OLD, LITTLE, "fp32", "without bf16"),
         (OLD, HUGE, "bf16", "more than half"),
     ],
 )
@@ -59,9 +61,9 @@ def test_the_machine_decides_with_its_reason(hardware: Hardware, base: BaseModel
 
 def test_a_folder_s_size_is_that_of_its_weights(tmp_path: Path) -> None:
     with (tmp_path / "model.safetensors").open("wb") as file:
-        file.truncate(100_000_000)
-    assert choose(NEW, BaseModel("here", str(tmp_path))).dtype == "bf16"
-    assert choose(NEW, BaseModel("nowhere", str(tmp_path / "none"))).dtype == "fp32"
+        file.truncate(8 * GB)
+    assert choose(OLD, BaseModel("here", str(tmp_path))).dtype == "bf16"
+    assert choose(OLD, BaseModel("nowhere", str(tmp_path / "none"))).dtype == "fp32"
 
 
 @pytest.mark.parametrize("hardware", [H200, T4, APPLE, OLD, NEW], ids=lambda one: one.name)
@@ -119,13 +121,21 @@ def test_the_doctor_s_table_follows_the_memory() -> None:
     assert knob == "training.adapter: qlora"
 
 
-@pytest.mark.parametrize(("written", "dtype"), [("", "fp32"), ("training: {precision: bf16}", "bf16")])
+USUAL = "bf16" if read_hardware().bf16 else "fp32"
+
+
+@pytest.mark.parametrize(
+    ("written", "dtype"),
+    [("", USUAL), ("training: {precision: bf16}", "bf16"), ("training: {precision: fp32}", "fp32")],
+)
 def test_the_reason_is_in_plan_terminal_and_manifest(dlm_desk: Desk, written: str, dtype: str) -> None:
     path = dlm_desk.write("A harbour.\n", written)
     assert dlm_desk.dlm("bases", "--fetch", "null-base").code == 0
     plan = dlm_desk.dlm("plan", path, "--json").json["precision"]
     assert plan["dtype"] == dtype
-    assert ("the document says so" if written else "small") in plan["reason"]
+    assert (
+        "the document says so" if written else "this processor" if USUAL == "bf16" else "a processor without"
+    ) in plan["reason"]
     assert f"{dtype} ({plan['reason']})" in dlm_desk.dlm("train", path).err
     version = open_store(document_id(path.name)).current()
     assert version is not None

@@ -30,7 +30,7 @@ def test_qlora_from_document_to_export(desk):
     assert manifest["versions"]
     plan = desk.dlm("plan", path, "--json").json
     (choice,) = [one for one in plan["choices"] if one["name"] == "precision"]
-    assert choice["value"] == "fp32, base in nf4"
+    assert choice["value"] == f"{plan['precision']['dtype']}, base in nf4"
     merged = desk.dlm("export", path, "merged", "--to", desk.folder / "merged")
     assert merged.code == 0, merged.err
     config = json.loads((desk.folder / "merged" / "config.json").read_text())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from ..api import Batch, Choice, Document
+from ..api import Batch, Choice, Document, Hardware, Precision
 
 #: Rows in one optimizer step when the document leaves it to us; fewer when that would leave less than two steps an
 #: epoch, since a handful of rows learned in one step an epoch needs many epochs.
@@ -15,8 +15,13 @@ STEPS_AN_EPOCH = 2
 #: Trainers sort the rows of about this many steps by their length, to pad little.
 STEPS_SORTED = 16
 
-#: Positions of one forward pass, where a device is fastest with so many: what they keep stays in a processor's cache.
-PASS_POSITIONS = {"cpu": 512}
+#: Positions of one forward pass with which a processor is fastest: what they keep stays in its cache.
+PASS_POSITIONS = {"fp32": 512, "bf16": 1024}
+
+
+def most_positions(hardware: Hardware, precision: Precision) -> int | None:
+    """How many positions of one forward pass are fastest here; None where more are always faster."""
+    return PASS_POSITIONS.get(precision.dtype) if hardware.backend == "cpu" else None
 
 
 def rows_a_step(pieces: int) -> int:

@@ -56,22 +56,23 @@ def _fit(size: str, kind: Kind, hardware: Hardware) -> Fit:
     dtype, reason = usual(hardware, shape.parameters)
     precision = Precision(dtype, "nf4" if kind == "qlora" else "none", reason)
     if longest := longest_row(shape, kind, precision, hardware):
-        return Fit(size, kind, dtype, longest, need(shape, kind, precision, longest))
+        return Fit(size, kind, dtype, longest, need(shape, kind, precision, longest, hardware.backend))
     others: Sequence[tuple[str, Kind, Precision]] = (
         ("training.precision: bf16", kind, Precision("bf16", precision.quant, "")),
         ("training.adapter: qlora", "qlora", Precision(dtype, "nf4", "")),
     )
     helpful = [knob for knob, other, lighter in others if longest_row(shape, other, lighter, hardware)]
-    return Fit(size, kind, dtype, 0, need(shape, kind, precision, LENGTHS[-1]), helpful[0] if helpful else "")
+    least = need(shape, kind, precision, LENGTHS[-1], hardware.backend)
+    return Fit(size, kind, dtype, 0, least, helpful[0] if helpful else "")
 
 
 def longest_row(shape: BaseShape, kind: Kind, precision: Precision, hardware: Hardware) -> int:
     """The longest of `LENGTHS` that fits one row at a time; 0 when none does."""
     free = hardware.free_memory * MEMORY_SHARE
-    return next((length for length in LENGTHS if need(shape, kind, precision, length) <= free), 0)
+    return next((length for length in LENGTHS if need(shape, kind, precision, length, hardware.backend) <= free), 0)
 
 
-def need(shape: BaseShape, kind: Kind, precision: Precision, length: int) -> int:
+def need(shape: BaseShape, kind: Kind, precision: Precision, length: int, backend: str) -> int:
     """Bytes for training on one row of so many tokens."""
     adapters = {"default": AdapterSettings(kind)}
-    return sum(memory_parts(shape, adapters, precision, length, length).values())
+    return sum(memory_parts(shape, adapters, precision, length, length, backend=backend).values())

@@ -28,7 +28,7 @@ from ..api import (
 )
 from ..api.jobs import LongRows
 from ..plugins import Plugins
-from .batch import PASS_POSITIONS, choose_batch, largest_batch, rows_a_step
+from .batch import choose_batch, largest_batch, most_positions, rows_a_step
 from .memory import STARTUP_SECONDS, memory_parts, pass_seconds, step_seconds
 from .optimizers import optimizer_choice
 from .phases import Assigned
@@ -217,27 +217,22 @@ def make_plan(
     notes = {phase.trainer.phase: phase.trainer.notes(doc, phase.rows, base) for phase in work}
     extra = _largest_parts(note.memory for note in notes.values())
 
-    bound = PASS_POSITIONS.get(hardware.backend)
+    bound = most_positions(hardware, precision)
+
+    def memory_of(positions: int, labels: int, one: Precision = precision) -> dict[str, int]:
+        return memory_parts(base.shape, adapters, one, positions, labels, settings.optimizer, backend=hardware.backend)
 
     def parts(micro: int) -> dict[str, int]:
         tokens = Batch(micro, 1, bound).most_positions(longest)
-        labels = min(tokens, micro * labelled)
-        found = memory_parts(base.shape, adapters, precision, tokens, labels, settings.optimizer)
-        return {**found, **extra}
+        return {**memory_of(tokens, min(tokens, micro * labelled)), **extra}
 
     fits = {micro: sum(parts(micro).values()) <= free for micro in (1, 2, 4, 8)}
     batch, choices = choose_batch(doc, fits, rows or rows_a_step(sum(size.pieces for size in sizes)), longest, bound)
     lengths = [width for width, size in zip(widths, sizes, strict=True) for _ in range(size.pieces)]
     positions = largest_batch(lengths, batch)
-    labels = min(positions, batch.micro * labelled)
-    memory = {**memory_parts(base.shape, adapters, precision, positions, labels, settings.optimizer), **extra}
+    memory = {**memory_of(positions, min(positions, batch.micro * labelled)), **extra}
     if not fits[1]:
-        sizes_of_one = longest, labelled, settings.optimizer
-        help_ = [
-            knob
-            for knob, one in lighter(precision)
-            if sum(memory_parts(base.shape, adapters, one, *sizes_of_one).values()) <= free
-        ]
+        help_ = [knob for knob, one in lighter(precision) if sum(memory_of(longest, labelled, one).values()) <= free]
         raise too_big(doc, parts(1), free, base, help_)
     problems = [problem for note in notes.values() for problem in note.problems]
     problems += long_row_problems(teaching, settings.sequence_len, long_rows)
@@ -260,9 +255,9 @@ def make_plan(
         tokens = tokens * steps // whole
         choices = (*choices, Choice(MAX_STEPS, str(steps), f"as --max-steps asks, of {whole}"))
     choices = (*choices, *_phase_choices(notes))
-    formula = step_seconds(base.shape, hardware, tokens, steps)
+    formula = step_seconds(base.shape, hardware, precision, tokens, steps)
     seen = sum(notes[phase.trainer.phase].passes * _tokens_seen(phase, adapters) for phase in work)
-    passing = pass_seconds(base.shape, hardware, seen)
+    passing = pass_seconds(base.shape, hardware, precision, seen)
     time, reason = _time(formula + passing, speed)
     return Plan(
         hardware=hardware,

@@ -10,9 +10,6 @@ from ..api import BaseModel, Choice, Document, DocumentError, Hardware, Precisio
 
 Dtype = Literal["bf16", "fp16", "fp32"]
 
-#: On a processor smaller bases stay in fp32: their runs take seconds, and nothing is rounded.
-SMALL = 30_000_000
-
 QLORA = "the base's linear layers in 4 bits (NF4, scales quantized again), as qlora asks"
 
 
@@ -41,7 +38,7 @@ class ApplePrecision(PrecisionPolicy):
 
 
 class ProcessorPrecision(PrecisionPolicy):
-    """fp32, or bf16 where the processor multiplies it in hardware and the base is large enough to gain by that."""
+    """bf16 where the processor multiplies it in hardware, otherwise fp32 while the weights leave memory for a run."""
 
     name = "processor"
     rank = -100
@@ -61,12 +58,10 @@ def usual(hardware: Hardware, size: int) -> tuple[Dtype, str]:
         return "bf16", f"{hardware.name} computes bf16 natively"
     if hardware.backend != "cpu":
         return "fp16", f"{hardware.name} has no native bf16; losses are scaled so that no gradient vanishes"
-    if hardware.bf16 and size >= SMALL:
-        return "bf16", "this processor multiplies bf16 in hardware: faster, in half the memory"
+    if hardware.bf16:
+        return "bf16", "this processor multiplies bf16 in hardware: faster, and weights take half the memory"
     if size * 4 > hardware.memory // 2:
         return "bf16", "in fp32 the weights would take more than half of the memory"
-    if hardware.bf16:
-        return "fp32", "the base is small: a run takes seconds, and nothing is rounded"
     return "fp32", "fastest on a processor without bf16 instructions"
 
 

@@ -299,7 +299,7 @@ AROUND: Mapping[str, Around] = {
         with_plugins(tides=lambda: plugin(dlm_source_readers=[TideTables()])), prepare=files({"june.tide": "noon high"})
     ),
     "DLM0401": with_plugins(poems=lambda: POEMS),
-    "DLM0405": Around(memory=535_000_000),
+    "DLM0405": Around(memory=530_000_000),
     "DLM0406": Around(memory=300_000_000),
     "DLM0501": Around(files({"guide.md": "A guide.\n"})),
     "DLM0502": Around(files({"texts/guide.md": "A guide.\n"})),
@@ -384,7 +384,7 @@ def small_machine(memory: int | None) -> Iterator[None]:
     from dlm_core import preparing
 
     def small() -> Any:
-        return replace(pipeline_read(), memory=memory, free_memory=memory)
+        return replace(pipeline_read(), memory=memory, free_memory=memory, bf16=False)
 
     pipeline_read = preparing.read_hardware
     with mock.patch.object(preparing, "read_hardware", small):

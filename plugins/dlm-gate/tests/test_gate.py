@@ -77,7 +77,7 @@ def test_a_gate_is_planned_trained_and_answers(desk: Desk, base: Path) -> None:
 
 
 def test_the_exam_asks_with_the_gate_and_without(desk: Desk, base: Path) -> None:
-    document = desk.write(sections(), front(base))
+    document = desk.write(sections(), front(base, "{enabled: true, lr: 0.001}"))  # more, and its weights are 0 and 1
     trained(desk, document)
     gated = desk.dlm("exam", document, "--json").json
     assert gated["routing"]["router"] == "gate"

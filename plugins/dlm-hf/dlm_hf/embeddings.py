@@ -19,6 +19,8 @@ def fit_embeddings(model: Any, vocabulary_size: int) -> bool:
     """Give every id below `vocabulary_size` a row in the model's embeddings and head; whether rows were added."""
     import torch
 
+    from .cpu_linear import is_mixed, multiply_in_bf16
+
     before = model.get_input_embeddings().weight.shape[0]
     if vocabulary_size <= before:
         return False
@@ -27,6 +29,8 @@ def fit_embeddings(model: Any, vocabulary_size: int) -> bool:
         for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
             if layer is not None and layer.weight.shape[0] == vocabulary_size:
                 layer.weight[before:] = _mean_row(layer.weight[:before])
+    if is_mixed(model):
+        multiply_in_bf16(model)
     return True
 
 

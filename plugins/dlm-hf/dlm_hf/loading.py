@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dlm_core.api import BaseMissingError, LocatedBase, Precision, RunFailedError
 
 from . import imports
-from .shape import read_config
+from .shape import read_config, read_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -105,14 +105,16 @@ def _read(base: LocatedBase, precision: Precision) -> PreTrainedModel:
         imports.import_bitsandbytes()
     from transformers.utils import logging
 
+    from .cpu_linear import multiply_in_bf16
+
     logging.disable_progress_bar()
-    dtype = torch_dtype(precision.dtype)
+    is_mixed = precision.dtype == "bf16" and device().type == "cpu"
     options: dict[str, Any] = {} if device().type == "cpu" else {"device_map": {"": str(device())}}
     if precision.quant != "none":
         options = {"device_map": {"": str(device())}, "quantization_config": _quantization(precision)}
     model, found = _model_class(base).from_pretrained(
         str(base.folder),
-        dtype=dtype,
+        dtype=torch_dtype("fp32" if is_mixed and not _is_stored_in_bf16(base) else precision.dtype),
         local_files_only=True,
         use_safetensors=True,
         output_loading_info=True,
@@ -127,7 +129,25 @@ def _read(base: LocatedBase, precision: Precision) -> PreTrainedModel:
     model.eval().requires_grad_(False)
     if precision.quant == "nf4":
         _compute_alike(model)
+    if is_mixed and not multiply_in_bf16(model):
+        for weight in model.parameters():
+            weight.data = weight.data.bfloat16() if weight.is_floating_point() else weight.data
     return model
+
+
+def autocast(model: PreTrainedModel, dtype: str) -> torch.autocast:
+    """The context of a forward pass: with 16-bit embeddings an adapter's 32-bit matrices are multiplied in 16 bits too.
+
+    Where embeddings are float32, each layer knows what it multiplies in.
+    """
+    import torch
+
+    is_narrow = model.get_input_embeddings().weight.dtype != torch.float32
+    return torch.autocast(model.device.type, torch_dtype(dtype), enabled=dtype != "fp32" and is_narrow)
+
+
+def _is_stored_in_bf16(base: LocatedBase) -> bool:
+    return all(info.dtype == "BF16" for info in read_tensors(base.folder))
 
 
 def torch_dtype(name: str) -> torch.dtype:

@@ -51,7 +51,8 @@ class Task:
     @property
     def help(self) -> str:
         """What may help when numbers stop being finite."""
-        return failures.what_helps(self.rate_key, next(self.model.parameters()).dtype == torch.float32)
+        floating = [one for one in self.model.parameters() if one.is_floating_point()]
+        return failures.what_helps(self.rate_key, all(one.dtype == torch.float32 for one in floating))
 
     @property
     def prefix(self) -> str:

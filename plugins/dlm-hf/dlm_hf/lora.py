@@ -32,6 +32,9 @@ def attach(model: Any, settings: AdapterSettings, base_key: str) -> Any:
     Raises RunFailedError for target modules that the base does not have.
     """
     import peft
+    from transformers.pytorch_utils import Conv1D
+
+    from .cpu_lora import quicken
 
     options = {
         "r": settings.lora_r,
@@ -40,6 +43,7 @@ def attach(model: Any, settings: AdapterSettings, base_key: str) -> Any:
         "use_dora": settings.adapter == "dora",
         "target_modules": targets(model, settings.target_modules),
         "bias": "none",
+        "fan_in_fan_out": any(isinstance(layer, Conv1D) for layer in linear_layers(model).values()),
         "task_type": "CAUSAL_LM",
     }
     if unknown := options.keys() - {field.name for field in fields(peft.LoraConfig)}:
@@ -47,6 +51,8 @@ def attach(model: Any, settings: AdapterSettings, base_key: str) -> Any:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated")  # peft asks by the old name
         adapted = peft.get_peft_model(model, peft.LoraConfig(**options), adapter_name=_NAME)
+    if model.device.type == "cpu":
+        quicken(adapted)
     # peft writes the folder it was loaded from; an adapter names its base by the key that holds on every machine.
     adapted.peft_config[_NAME].base_model_name_or_path = base_key
     return adapted

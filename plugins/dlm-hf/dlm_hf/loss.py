@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's standard name
 import torch.utils.checkpoint
 
+from .head_loss import HeadLoss, narrow_weight
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -51,6 +53,9 @@ def summed_loss(model: Any, batch: MicroBatch, plain_head: bool) -> torch.Tensor
     if not plain_head:
         return F.cross_entropy(states.float(), batch.targets, reduction="sum")
     head = model.get_output_embeddings()
+    if (narrow := narrow_weight(head)) is not None:
+        loss: torch.Tensor = HeadLoss.apply(states, narrow, head.bias, batch.targets, _CHUNK)  # type: ignore[no-untyped-call]
+        return loss
     if type(head) is not torch.nn.Linear or head.weight.requires_grad or head._forward_hooks:
         return _chunked_loss(head, states, batch.targets)
     return F.linear_cross_entropy(

@@ -118,7 +118,9 @@ class HfOpenModel(OpenModel):
     def logits(self, ids: Sequence[int], adapter: str | Blend | None = "default") -> Any:
         import torch
 
-        with torch.no_grad(), self._answering(adapter, 0, 1):
+        from .cpu_linear import exact
+
+        with torch.no_grad(), exact(), self._answering(adapter, 0, 1):
             batch = torch.tensor([list(ids)], device=self.model.device)
             return self.model(input_ids=batch, use_cache=False).logits[0].float().cpu().numpy()
 
@@ -154,7 +156,7 @@ class HfOpenModel(OpenModel):
     def _has_adapted_head(self) -> bool:
         import torch
 
-        return type(self.model.get_output_embeddings()) is not torch.nn.Linear
+        return not isinstance(self.model.get_output_embeddings(), torch.nn.Linear)
 
     def _beside(self, prompt: Sequence[Message], ids: Sequence[int]) -> dict[str, Any]:
         """What the forward pass takes beside a prompt's ids: the files that it shows."""

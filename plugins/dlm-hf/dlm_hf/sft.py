@@ -54,11 +54,8 @@ def fit(student: Student, before_step: Callable[[int], None] = lambda step: None
 
 
 def _loss(model: Any, batch: MicroBatch, is_plain: bool, dtype: str) -> torch.Tensor:
-    """The summed loss; with 16-bit weights the adapter's 32-bit matrices are multiplied in 16 bits too."""
-    import torch
-
-    from .loading import torch_dtype
+    from .loading import autocast
     from .loss import summed_loss
 
-    with torch.autocast(model.device.type, torch_dtype(dtype), enabled=dtype != "fp32"):
+    with autocast(model, dtype):
         return summed_loss(model, batch, is_plain)

@@ -200,8 +200,8 @@ def test_four_bit_weights_are_those_of_the_blocks(base_folder: str, tmp_path: Pa
     assert {name for name, one in dtypes.items() if one == torch.uint8} == {
         name for name in dtypes if name.endswith("_proj.weight")
     }
-    assert dtypes["model.embed_tokens.weight"] == torch.bfloat16
-    assert model.get_output_embeddings().weight.dtype == torch.bfloat16
+    usual = torch.float32 if model.device.type == "cpu" else torch.bfloat16  # on a processor only products are narrow
+    assert dtypes["model.embed_tokens.weight"] == dtypes["model.norm.weight"] == usual
     ids = torch.tensor([[5, 6, 7]])
     with torch.no_grad():
         first = model(input_ids=ids, use_cache=False).logits

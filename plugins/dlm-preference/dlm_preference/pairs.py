@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dlm_hf.batches import MicroBatch, collate
-from dlm_hf.loading import torch_dtype
+from dlm_hf.loading import autocast
 from dlm_hf.loss import label_losses
 from dlm_hf.tokens import Coder, Example, all_examples
 
@@ -107,11 +107,10 @@ def collate_pairs(pairs: Sequence[Pair], pad_id: int) -> PairBatch:
 def log_probabilities(model: Any, batch: PairBatch, plain_head: bool, dtype: str) -> torch.Tensor:
     """The summed log-probability of each answer, stop token included, shape (pairs, 2); with a gradient.
 
-    `model` is the transformers model itself, with or without adapters inside.  With 16-bit weights the adapter's
-    32-bit matrices are multiplied in 16 bits too.
+    `model` is the transformers model itself, with or without adapters inside.
     """
     rows = batch.rows
-    with torch.autocast(model.device.type, torch_dtype(dtype), enabled=dtype != "fp32"):
+    with autocast(model, dtype):
         each = label_losses(model, rows, plain_head)
     whose = rows.positions // rows.ids.shape[1]
     sums = torch.zeros(len(rows.ids), dtype=precise(each.device), device=each.device)
