@@ -134,11 +134,12 @@ def ours(options: argparse.Namespace, precision: str = "bf16") -> dict[str, floa
 
     prepare()
     from dlm_core.api import AdapterSettings, Batch, Control, TrainingSettings
-    from dlm_hf import loop, lora
+    from dlm_hf import heap, loop, lora
     from dlm_hf.cpu_linear import multiply_in_bf16
     from dlm_hf.loss import plain_head, summed_loss
     from dlm_hf.testing import make_job
 
+    heap.keep_freed()
     rows, model, place = rows_of(options), model_of(options), Path(options.place)
     is_plain = plain_head(model) is not None
     settings = AdapterSettings(lora_r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, learning_rate=RATE)

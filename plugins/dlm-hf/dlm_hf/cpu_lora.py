@@ -71,30 +71,29 @@ class CpuLora(torch.autograd.Function):
         mask: torch.Tensor | None,
         grown: float,
     ) -> torch.Tensor:
-        rows, is_narrow = len(x), weight.dtype == torch.bfloat16
-        x = narrowed(x) if is_narrow else x
-        low = _dropped(x, mask, grown) @ a.to(x.dtype).t()
-        ctx.save_for_backward(x, a, b, mask, low)
-        ctx.weight, ctx.scale, ctx.grown, ctx.rows = weight, scale, grown, rows
-        out = (x @ weight.t())[:rows].float()
-        if is_narrow:
-            out.add_((low @ b.to(x.dtype).t())[:rows], alpha=scale)
-        else:
-            out.addmm_(low, b.t(), alpha=scale)
+        rows, taken = len(x), narrowed(x) if weight.dtype == torch.bfloat16 else x
+        low = (_dropped(taken, mask, grown) @ a.to(taken.dtype).t())[:rows].float()
+        ctx.save_for_backward(taken, a, b, mask, low)
+        ctx.weight, ctx.scale, ctx.grown = weight, scale, grown
+        out = (taken @ weight.t())[:rows].float().addmm_(low, b.t(), alpha=scale)
         return out if bias is None else out.add_(bias)
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
-        x, a, b, mask, low = ctx.saved_tensors
-        grad = narrowed(grad) if x.dtype == torch.bfloat16 else grad
-        low_grad = (grad @ b.to(x.dtype)).mul_(ctx.scale)
-        b_grad = (grad.t() @ low).float().mul_(ctx.scale)
-        a_grad = (low_grad.t() @ _dropped(x, mask, ctx.grown)).float()
+        taken, a, b, mask, low = ctx.saved_tensors
+        rows, dtype = len(low), taken.dtype
+        given, low = (narrowed(grad), narrowed(low)) if dtype == torch.bfloat16 else (grad, low)
+        low_grad = (given @ b.to(dtype)).mul_(ctx.scale)
+        b_grad = (low.t() @ given).float().mul_(ctx.scale).t().contiguous()
+        a_grad = (low_grad.t() @ _dropped(taken, mask, ctx.grown)).float()
         x_grad = None
         if ctx.needs_input_grad[0]:
-            x_grad = (grad @ ctx.weight)[: ctx.rows].float()
-            through = low_grad @ a.to(x.dtype)
-            x_grad.add_(_dropped(through, mask, ctx.grown)[: ctx.rows])
+            x_grad = (given @ ctx.weight)[:rows].float()
+            through = low_grad[:rows].float()
+            if mask is None:
+                x_grad.addmm_(through, a)
+            else:
+                x_grad.add_((through @ a).mul_(mask).mul_(ctx.grown))
         return x_grad, None, None, a_grad, b_grad, None, None, None
 
 

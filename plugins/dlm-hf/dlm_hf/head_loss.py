@@ -43,11 +43,12 @@ class HeadLoss(torch.autograd.Function):
             right = targets[start : start + chunk].unsqueeze(1)
             logits = F.linear(part, weight)[: len(right)].float()
             logits = logits if bias is None else logits.add_(bias)
-            logits = F.log_softmax(logits, dim=-1)
-            total -= logits.gather(1, right).sum()
+            top, picked = logits.amax(1, keepdim=True), logits.gather(1, right)
+            share = logits.sub_(top).exp_()
+            sums = share.sum(1, keepdim=True)
+            total += (sums.log() + top - picked).sum()
             if grads is not None:
-                share = logits.exp_()
-                share.scatter_add_(1, right, share.new_full((1, 1), -1.0).expand_as(right))
+                share.div_(sums).scatter_add_(1, right, share.new_full((1, 1), -1.0).expand_as(right))
                 grads[start : start + chunk] = (narrowed(share) @ weight)[: len(right)]
         ctx.save_for_backward(grads)
         ctx.dtype = states.dtype

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dlm_core.api import BaseMissingError, LocatedBase, Precision, RunFailedError
 
-from . import imports
+from . import heap, imports
 from .shape import read_config, read_tensors
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def load_model(base: LocatedBase, precision: Precision) -> PreTrainedModel:
     """
     global _idle
     _choose_threads(base.shape.parameters)
+    heap.keep_freed()
     key = (str(base.folder), base.sha256, precision.dtype, precision.quant)
     model = _idle.model if _idle is not None and _idle.key == key else None
     _idle = None  # before another base is read, so that the two are never in memory together
@@ -82,6 +83,7 @@ def release_model(model: PreTrainedModel) -> None:
     key, state = lent
     if _state(model) == state:
         _idle = _Idle(key, model)
+    heap.give_back()
 
 
 def forget_models() -> None:
