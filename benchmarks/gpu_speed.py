@@ -201,15 +201,15 @@ def trl(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def report(options: argparse.Namespace, clock: Clock, loss: float, parameters: int) -> dict[str, Any]:
-    import resource
-
     import torch
 
+    from dlm_core.planning.peak import peak_memory
+    from dlm_hf import gauge
+
     speed = options.micro * options.length / clock.seconds
-    on_gpu = options.device == "cuda"
-    peak = torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = gauge.peak(torch.device(options.device)).get("peak_memory") or peak_memory() or 0
     return {
-        "machine": torch.cuda.get_device_name() if on_gpu else "the processor",
+        "machine": torch.cuda.get_device_name() if options.device == "cuda" else "the processor",
         "speed": speed,
         "tflops": 4 * parameters * speed / 1e12,
         "peak_tflops": peak_tflops(options.device),

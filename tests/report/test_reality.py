@@ -187,14 +187,14 @@ def test_before_the_first_run_nothing_is_learned_yet(dlm_desk) -> None:
 def test_passes_are_bounded_on_a_processor_unless_the_document_says_how_many_rows_they_have(dlm_desk) -> None:
     assert dlm_desk.run(PAIRS).code == 0, "the null base is made on its first use"
     story = "\n\n".join(f"In year {year} the keeper of the light wrote down what he saw. " * 20 for year in range(40))
-    for precision, positions in (("fp32", 512), ("bf16", 1024)):
+    for precision, positions, less in (("fp32", 512, 3), ("bf16", 1024, 1.9)):
         usual = f"precision: {precision}, sequence_len: 256"
         free, said = (
             dlm_desk.dlm("plan", dlm_desk.write(story, f"training: {{{usual}{more}}}\n"), "--json").json
             for more in ("", ", micro_batch_size: 8, grad_accum: 1")
         )
         assert (free["batch"]["micro"], free["batch"]["positions"], said["batch"]["positions"]) == (8, positions, None)
-        assert free["memory"]["activations"] * 1.9 < said["memory"]["activations"]
+        assert free["memory"]["activations"] * less < said["memory"]["activations"]
         (reason,) = [choice["reason"] for choice in free["choices"] if choice["name"] == "micro_batch_size"]
         assert f"passes of {positions} tokens" in reason
 

@@ -53,6 +53,10 @@ class WideHead(torch.nn.Linear):
         return self._narrow[2]
 
 
+_NARROW: dict[type, type] = {torch.nn.Linear: Bf16Linear, Conv1D: Bf16Conv1D}
+_KNOWN = {*_NARROW, *_NARROW.values(), WideHead}
+
+
 def multiply_in_bf16(model: Any) -> bool:
     """Narrow the weights of a model's frozen linear layers to bf16 and widen everything else; whether it was done.
 
@@ -60,9 +64,9 @@ def multiply_in_bf16(model: Any) -> bool:
     are.  Calling it again narrows what was added since.
     """
     layers = [module for module in model.modules() if isinstance(module, torch.nn.Linear | Conv1D)]
-    if not _knows(model, layers):
-        return False
     shared = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
+    if not _knows(model, layers, shared):
+        return False
     head = model.get_output_embeddings()
     inside = {id(one.weight) for one in layers if id(one.weight) not in shared and type(one) in _KNOWN}
     for one in model.parameters():
@@ -77,19 +81,16 @@ def multiply_in_bf16(model: Any) -> bool:
     return True
 
 
-_NARROW: dict[type, type] = {torch.nn.Linear: Bf16Linear, Conv1D: Bf16Conv1D}
-_KNOWN = {*_NARROW, *_NARROW.values(), WideHead}
+def _knows(model: Any, layers: list[Any], embeddings: set[int]) -> bool:
+    """Whether nearly all weights are in layers that can be narrowed or hold 4 bits, in embeddings, or are vectors.
 
-
-def _knows(model: Any, layers: list[Any]) -> bool:
-    """Whether nearly all weights are in layers that can be narrowed or hold 4 bits, in embeddings, or are vectors."""
+    `embeddings` are the ids of their weights.
+    """
     if any(type(layer) not in _KNOWN and layer.weight.is_floating_point() for layer in layers):
         return False
-    known = {id(layer.weight) for layer in layers}
-    known |= {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
-    sizes = {id(one): one.numel() for one in model.parameters()}
+    known = embeddings | {id(layer.weight) for layer in layers}
     outside = sum(one.numel() for one in model.parameters() if id(one) not in known and one.dim() > 1)
-    return outside <= _MOST_OUTSIDE * sum(sizes.values())
+    return outside <= _MOST_OUTSIDE * sum(one.numel() for one in model.parameters())
 
 
 def is_mixed(model: Any) -> bool:

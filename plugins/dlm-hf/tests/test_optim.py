@@ -202,6 +202,7 @@ def test_four_bit_weights_are_those_of_the_blocks(base_folder: str, tmp_path: Pa
     }
     usual = torch.float32 if model.device.type == "cpu" else torch.bfloat16  # on a processor only products are narrow
     assert dtypes["model.embed_tokens.weight"] == dtypes["model.norm.weight"] == usual
+    assert model.get_output_embeddings().weight.dtype == usual
     ids = torch.tensor([[5, 6, 7]])
     with torch.no_grad():
         first = model(input_ids=ids, use_cache=False).logits
